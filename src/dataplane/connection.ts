@@ -1,0 +1,51 @@
+// A client's connection as the filters see it: the socket once TLS is done, and what is known about its two ends.
+
+import type { Socket } from 'node:net';
+
+/** One accepted connection, its TLS handshake (where the filter chain has one) finished. */
+export interface DownstreamConnection {
+  /** A `net.Socket`, or the `tls.TLSSocket` over it. Paused: whoever takes the connection starts reading. */
+  readonly socket: Socket;
+  /** Bytes that were read before the filter chain was chosen (TLS inspection, PASSTHROUGH) and belong to the filter; undefined when none. */
+  readonly readAhead?: Buffer;
+  /** `ip:port` of our end, as the listener's configuration names it (its xDS address), and of the client's. */
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  /** The client's IP alone. */
+  readonly remoteIp: string;
+  /** The SNI of the TLS ClientHello, '' where there is none. */
+  readonly serverName: string;
+  /** What ALPN agreed on; '' where nothing. */
+  readonly alpn: string;
+  /** Undefined in plain text. */
+  readonly tls: TlsInfo | undefined;
+}
+
+/** What the handshake said. */
+export interface TlsInfo {
+  /** `TLSv1.2`, `TLSv1.3` */
+  readonly version: string;
+  readonly cipher: string;
+  /** The client's certificate, or undefined where it sent none. */
+  readonly peer:
+    | { readonly subject: string; readonly uriSan: string; readonly sha256: string; readonly pem: string }
+    | undefined;
+}
+
+/**
+ * The last filter of a filter chain (HTTP connection manager, TCP proxy). Built once per filter chain when configuration arrives;
+ * each new connection is handed over and from then on is the filter's: it reads, writes, logs and closes.
+ */
+export interface NetworkFilter {
+  onConnection(connection: DownstreamConnection): void;
+  /**
+   * The filter chain was replaced or removed: finish requests under way, tell keep-alive clients to go (`connection: close`), take no new requests
+   * on idle connections. The listener destroys what is left after the drain time.
+   */
+  drain(): void;
+}
+
+/** Configuration the data plane cannot serve: the reason of a NACK. Says which field and what would be accepted. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}

@@ -1,0 +1,57 @@
+// The shape every configuration object has, whatever its kind: Kubernetes' API conventions.
+
+/** `metadata` of an object (Kubernetes ObjectMeta; the fields Limen reads). */
+export interface ObjectMeta {
+  name: string;
+  /** Set on every namespaced object once it is loaded (`default` where the author wrote none); absent on cluster-scoped ones. */
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  /** RFC 3339, seconds. Set by the store when the object is first seen; decides conflicts (oldest wins). */
+  creationTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+/** One configuration object. Immutable by convention once the store holds it: a change is a new object. */
+export interface ResourceObject<Spec = unknown, Status = unknown> {
+  apiVersion: string;
+  kind: string;
+  metadata: ObjectMeta;
+  spec?: Spec;
+  status?: Status;
+}
+
+/** What identifies an object: two objects with the same key are versions of one another. `namespace` is '' when cluster-scoped. */
+export interface ObjectKey {
+  kind: string;
+  namespace: string;
+  name: string;
+}
+
+/** The key as text, `Kind namespace/name` (or `Kind name`): the spelling of error messages and logs. */
+export function describeKey(key: ObjectKey): string {
+  return key.namespace === '' ? `${key.kind} ${key.name}` : `${key.kind} ${key.namespace}/${key.name}`;
+}
+
+/** The key of an object. */
+export function keyOf(object: ResourceObject): ObjectKey {
+  return { kind: object.kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name };
+}
+
+/**
+ * Orders objects as Istio does when they conflict: older `creationTimestamp` first, then name, then namespace.
+ * https://istio.io/latest/docs/ops/best-practices/traffic-management/#split-virtual-services
+ */
+export function byAge(a: ResourceObject, b: ResourceObject): number {
+  return (
+    compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
+    compare(a.metadata.name, b.metadata.name) ||
+    compare(a.metadata.namespace ?? '', b.metadata.namespace ?? '')
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
