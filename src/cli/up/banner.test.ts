@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { curlLine, formatBanner } from './banner.ts';
+
+const http = { name: 'http2', port: 80, targetPort: 8080, address: '127.0.0.1', hostPort: 8080 };
+
+describe('the ready banner', () => {
+  it('shows where each port leads, what moved and why, a curl line, and how long it took', () => {
+    const text = formatBanner(
+      {
+        version: '1.2.3',
+        gateway: 'istio-ingressgateway.istio-system',
+        published: [
+          { ...http, open: true, note: 'port 80 is taken' },
+          { name: 'tls', port: 15443, targetPort: 15443, address: '127.0.0.1', hostPort: 15443, open: false },
+        ],
+        tries: [
+          { host: 'webapp.istioinaction.io', path: '/api/catalog', virtualService: 'istioinaction/webapp-vs-from-gw' },
+        ],
+        objects: 12,
+        readyMs: 640.4,
+      },
+      false,
+    );
+    expect(text).toBe(`
+Limen 1.2.3  12 objects
+
+  istio-ingressgateway.istio-system
+    http2  127.0.0.1:8080   Service port 80 → listener 8080  (port 80 is taken)
+    tls    127.0.0.1:15443  Service port 15443 → listener 15443  (no listener yet)
+
+  Try
+    curl -H "Host: webapp.istioinaction.io" http://127.0.0.1:8080/api/catalog
+
+Ready in 640 ms
+`);
+  });
+
+  it('leaves the port out of a curl line where it is 80, and the Host header where any host will do', () => {
+    expect(curlLine('*', '/productpage', { ...http, hostPort: 80 })).toBe('curl http://127.0.0.1/productpage');
+  });
+});

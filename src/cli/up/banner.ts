@@ -1,0 +1,62 @@
+// What `limen up` prints when it is ready: which port leads where, and a line to try.
+
+import type { PublishedPort } from './publish.ts';
+
+/** A request that something answers. */
+export interface TryLine {
+  host: string;
+  path: string;
+  /** `namespace/name` of the VirtualService that routes it. */
+  virtualService: string;
+}
+
+/** What there is to say. */
+export interface Banner {
+  version: string;
+  /** `istio-ingressgateway.istio-system` */
+  gateway: string;
+  published: readonly (PublishedPort & { open: boolean })[];
+  tries: readonly TryLine[];
+  objects: number;
+  readyMs: number;
+}
+
+/** The banner as text, ending in the `Ready in N ms` line. `color`: ANSI. */
+export function formatBanner(banner: Banner, color: boolean): string {
+  const bold = (text: string) => (color ? `\u001b[1m${text}\u001b[0m` : text);
+  const dim = (text: string) => (color ? `\u001b[2m${text}\u001b[0m` : text);
+  const green = (text: string) => (color ? `\u001b[32m${text}\u001b[0m` : text);
+  const lines = [
+    '',
+    `${bold('Limen')} ${banner.version}  ${dim(`${banner.objects} objects`)}`,
+    '',
+    `  ${bold(banner.gateway)}`,
+  ];
+  const nameWidth = Math.max(...banner.published.map((port) => port.name.length), 0);
+  const addressWidth = Math.max(...banner.published.map((port) => addressOf(port).length), 0);
+  for (const port of banner.published) {
+    const chain = `Service port ${port.port} → listener ${port.targetPort}`;
+    const note = [port.note, port.open ? undefined : 'no listener yet'].filter((text) => text !== undefined).join('; ');
+    const address = addressOf(port).padEnd(addressWidth);
+    lines.push(
+      `    ${port.name.padEnd(nameWidth)}  ${port.open ? address : dim(address)}  ${dim(chain + (note === '' ? '' : `  (${note})`))}`,
+    );
+  }
+  const http = banner.published.find((port) => port.targetPort === 8080 && port.open);
+  if (http !== undefined && banner.tries.length > 0) {
+    lines.push('', `  ${bold('Try')}`);
+    for (const { host, path } of banner.tries) lines.push(`    ${curlLine(host, path, http)}`);
+  }
+  lines.push('', green(`Ready in ${Math.round(banner.readyMs)} ms`), '');
+  return lines.join('\n');
+}
+
+function addressOf({ address, hostPort }: PublishedPort): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${hostPort}`;
+}
+
+/** The curl command for a host and path through a published port. */
+export function curlLine(host: string, path: string, port: PublishedPort): string {
+  const authority = port.hostPort === 80 ? port.address : addressOf(port);
+  return host === '*' ? `curl http://${authority}${path}` : `curl -H "Host: ${host}" http://${authority}${path}`;
+}

@@ -1,0 +1,74 @@
+// The control plane at work: each change of the store becomes a new push context, and what changed by it goes to the proxies.
+
+import type { Logger } from 'pino';
+import { parseNode } from '../../controlplane/node.ts';
+import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
+import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
+import { type Notice, translate } from '../../controlplane/translate.ts';
+import { describeKey } from '../../resources/object.ts';
+import type { Store } from '../../store/store.ts';
+import { type ResourceSet, TypeUrl } from '../../xds/resources.ts';
+import { AdsServer } from '../../xds/server.ts';
+
+/** A running control plane. */
+export interface ControlPlane {
+  readonly server: AdsServer;
+  /** The ready endpoints of a service as `ip:port`, by a name as a pod of that namespace would say it. */
+  resolve(host: string, port: number, fromNamespace: string): string[];
+  /** The ports of the listeners that a connected proxy was last sent. */
+  listenerPorts(nodeId: string): number[];
+  close(): Promise<void>;
+}
+
+/** Translates the store for whoever connects. Notices (what could not be served) are logged once each, when they come and when they go. */
+export function startControlPlane(store: Store, log: Logger): ControlPlane {
+  let context: PushContext = createPushContext(store.snapshot);
+  const lastSent = new Map<string, ResourceSet>();
+  const noticesOf = new Map<string, ReadonlySet<string>>();
+
+  const server = new AdsServer({
+    log,
+    resourcesFor(node) {
+      const proxy = parseNode(node);
+      const { resources, notices } = translate(context, proxy);
+      noticesOf.set(proxy.id, logNotices(notices, noticesOf.get(proxy.id) ?? new Set(), log));
+      lastSent.set(proxy.id, resources);
+      return resources;
+    },
+  });
+
+  // Changes of one turn of the event loop (a folder being loaded) are one push.
+  let scheduled: NodeJS.Immediate | undefined;
+  const unsubscribe = store.subscribe(() => {
+    scheduled ??= setImmediate(() => {
+      scheduled = undefined;
+      context = createPushContext(store.snapshot, context);
+      server.push();
+    });
+  });
+
+  return {
+    server,
+    resolve: (host, port, fromNamespace) => resolveHost(context, host, port, fromNamespace),
+    listenerPorts(nodeId) {
+      const names = lastSent.get(nodeId)?.get(TypeUrl.Listener)?.keys() ?? [];
+      return [...names].map((name) => Number(name.slice(name.lastIndexOf('_') + 1)));
+    },
+    async close() {
+      unsubscribe();
+      clearImmediate(scheduled);
+      await server.close();
+    },
+  };
+}
+
+function logNotices(notices: readonly Notice[], known: ReadonlySet<string>, log: Logger): ReadonlySet<string> {
+  const current = new Set<string>();
+  for (const { object, field, message } of notices) {
+    const text = `${describeKey(object)}${field === undefined ? '' : ` ${field}`}: ${message}`;
+    current.add(text);
+    if (!known.has(text)) log.warn(text);
+  }
+  for (const text of known) if (!current.has(text)) log.info(`resolved: ${text}`);
+  return current;
+}

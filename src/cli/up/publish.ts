@@ -1,0 +1,113 @@
+// Which ports of this machine stand for which ports of a gateway's Service: the `--publish` flag, and what is published without one.
+
+/** One `--publish [ADDR:]HOSTPORT:SERVICEPORT`. */
+export interface PublishRequest {
+  /** The address of this machine to bind, `127.0.0.1` unless given. */
+  address: string;
+  /** 0 = any free port. */
+  hostPort: number;
+  servicePort: number;
+}
+
+/** A port of the gateway's Service. */
+export interface ServicePort {
+  name: string;
+  port: number;
+  /** The port the gateway's listener binds in its pod. */
+  targetPort: number;
+}
+
+/** A port of this machine that leads to a Service port. */
+export interface PublishedPort extends ServicePort {
+  address: string;
+  hostPort: number;
+  /** Why it is not the Service port's own number, or undefined where it is (or was asked for). */
+  note?: string;
+}
+
+/** Tries to bind an address; tells why it can't (an errno code such as EADDRINUSE), or undefined when it can. */
+export type ProbePort = (address: string, port: number) => Promise<string | undefined>;
+
+/** What is added to a Service's port number where that one is taken or needs privileges: 80 → 8080, 443 → 8443. */
+const FALLBACK_OFFSET = 8000;
+
+/**
+ * Reads one `--publish` value.
+ * @throws Error that says what was expected
+ */
+export function parsePublish(text: string): PublishRequest {
+  const match = /^(?:(\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):)?(\d{1,5}):(\d{1,5})$/.exec(text);
+  const hostPort = Number(match?.[2]);
+  const servicePort = Number(match?.[3]);
+  if (match === null || hostPort > 65535 || servicePort < 1 || servicePort > 65535) {
+    throw new Error(
+      `--publish ${text}: expected [ADDR:]HOSTPORT:SERVICEPORT, for example 8080:80 or 127.0.0.1:8443:443`,
+    );
+  }
+  const address = match[1] === undefined || match[1] === 'localhost' ? '127.0.0.1' : match[1].replace(/^\[|\]$/g, '');
+  return { address, hostPort, servicePort };
+}
+
+/**
+ * The ports to publish.
+ * @param requests what `--publish` asked for; when there is none, every Service port on 127.0.0.1 under its own number, or that + 8000,
+ *   or any free one, whichever can be bound first
+ * @throws Error for a Service port that does not exist or a requested port that can't be bound
+ */
+export async function choosePorts(
+  service: { name: string; ports: readonly ServicePort[] },
+  requests: readonly PublishRequest[],
+  probe: ProbePort,
+): Promise<PublishedPort[]> {
+  if (requests.length > 0) {
+    const published: PublishedPort[] = [];
+    for (const { address, hostPort, servicePort } of requests) {
+      const port = service.ports.find((candidate) => candidate.port === servicePort);
+      if (port === undefined) {
+        const known = service.ports.map((candidate) => candidate.port).join(', ');
+        throw new Error(
+          `--publish ${hostPort}:${servicePort}: the Service ${service.name} has no port ${servicePort}; it has ${known}`,
+        );
+      }
+      const reason = await probe(address, hostPort);
+      if (reason !== undefined)
+        throw new Error(`--publish ${hostPort}:${servicePort}: ${explainBindError(address, hostPort, reason)}`);
+      published.push({ ...port, address, hostPort });
+    }
+    return published;
+  }
+  const published: PublishedPort[] = [];
+  const address = '127.0.0.1';
+  const own = new Set(service.ports.map((port) => port.port));
+  for (const port of service.ports) {
+    const reason = await probe(address, port.port);
+    if (reason === undefined) {
+      published.push({ ...port, address, hostPort: port.port });
+      continue;
+    }
+    const fallback = port.port + FALLBACK_OFFSET;
+    const fallbackFits = fallback <= 65535 && !own.has(fallback) && (await probe(address, fallback)) === undefined;
+    const why = reason === 'EACCES' ? `port ${port.port} needs privileges` : `port ${port.port} is taken`;
+    published.push({
+      ...port,
+      address,
+      hostPort: fallbackFits ? fallback : 0,
+      note: fallbackFits ? why : `${why}, and so is ${fallback}`,
+    });
+  }
+  return published;
+}
+
+/** Why a port could not be bound, and what to do. */
+export function explainBindError(address: string, port: number, code: string): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${address}:${port} is taken by another process: stop it (\`ss -ltnp 'sport = :${port}'\` tells which), or publish on another port`;
+    case 'EACCES':
+      return `${address}:${port} needs privileges: publish on a port from 1024 up, or run as root`;
+    case 'EADDRNOTAVAIL':
+      return `${address} is not an address of this machine`;
+    default:
+      return `${address}:${port} can't be bound (${code})`;
+  }
+}
