@@ -1,7 +1,7 @@
 // The gRPC service that xDS runs over: Envoy's AggregatedDiscoveryService, its messages (de)serialised by Protobuf-ES.
 
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import type { handleBidiStreamingCall, MethodDefinition } from '@grpc/grpc-js';
+import { type handleBidiStreamingCall, logVerbosity, type MethodDefinition, setLogVerbosity } from '@grpc/grpc-js';
 import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
@@ -12,6 +12,9 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
+
+// Its failures reach us as errors and statuses and are logged there; it would say them on stderr as well.
+setLogVerbosity(logVerbosity.NONE);
 
 /** What a server implements: one handler per variant of the protocol (state of the world, incremental). */
 export interface AggregatedDiscoveryHandlers {

@@ -1,13 +1,232 @@
 // One client of the ADS server: its node, its subscriptions, and the order in which responses go out: make before break.
 
-import { create, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
-import {
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-  DiscoveryResponseSchema,
-} from './gen/envoy/service/discovery/v3/discovery_pb.js';
+import type { DiscoveryRequest, DiscoveryResponseSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
 import { type EncodedResource, PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
-import { type NextResponse, Subscription } from './subscription.ts';
+import { type NextResponse, type Refusal, Subscription } from './subscription.ts';
+
+/**
+ * How long listeners and routes wait for a client to accept the clusters and endpoints they may refer to. Envoy holds its ACK of
+ * CDS back until the new clusters are warm, which takes a DNS lookup or a health check round; a name that does not resolve must not
+ * hold back every later change, so after this long they go out all the same.
+ */
+export const WARMING_LIMIT_MS = 5_000;
+
+/** What a client has of one type: a row of `proxy-status`. */
+export interface SubscriptionStatus {
+  readonly typeUrl: TypeUrl;
+  /** Subscribed names, or '*'. */
+  readonly names: readonly string[] | '*';
+  /** Number of resources the client was last known to be sent. */
+  readonly resources: number;
+  /** '' where nothing was sent, or nothing was accepted. They differ while a response is under way, and after a refusal. */
+  readonly sentVersion: string;
+  readonly ackedVersion: string;
+  /** The last refusal, as long as something of it stands. */
+  readonly refusal: Refusal | undefined;
+}
+
+/** A response as it is handed to the wire; the bytes of each resource were encoded before. */
+export type ResponseInit = MessageInitShape<typeof DiscoveryResponseSchema>;
+
+export interface ClientStreamOptions {
+  node: Node;
+  log: Logger;
+  resourcesFor: (node: Node) => ResourceSet;
+  send: (response: ResponseInit) => void;
+  /** A nonce no response had before. */
+  nonce: () => string;
+  warmingLimitMs: number;
+}
+
+/** The state of one ADS stream whose node is known. */
+export class ClientStream {
+  readonly node: Node;
+  readonly #options: ClientStreamOptions;
+  readonly #subscriptions = new Map<TypeUrl, Subscription>();
+  readonly #unknownTypes = new Set<string>();
+  #resources: ResourceSet;
+  /** Milliseconds (monotonic) since when the clusters or endpoints under way hold back listeners and routes. */
+  #heldSince: number | undefined;
+  #heldTimer: NodeJS.Timeout | undefined;
+
+  /** Throws what `resourcesFor` throws: the node is then not one to serve. */
+  constructor(options: ClientStreamOptions) {
+    this.#options = options;
+    this.node = options.node;
+    this.#resources = options.resourcesFor(options.node);
+  }
+
+  /** What the client has, type by type in push order. */
+  status(): SubscriptionStatus[] {
+    return PUSH_ORDER.flatMap((typeUrl) => {
+      const subscription = this.#subscriptions.get(typeUrl);
+      if (subscription === undefined) return [];
+      const { names, sent, sentVersion, ackedVersion, refusal } = subscription;
+      const listed = names === '*' ? names : [...names];
+      return [{ typeUrl, names: listed, resources: sent.size, sentVersion, ackedVersion, refusal }];
+    });
+  }
+
+  /** The configuration may have changed: sends what is new. A failing translation leaves the client with what it has. */
+  push(): void {
+    try {
+      this.#resources = this.#options.resourcesFor(this.node);
+    } catch (error) {
+      this.#options.log.error({ node: this.node.id, err: error }, 'push failed: the node keeps what it has');
+      return;
+    }
+    this.#flush();
+  }
+
+  /** A request arrived. */
+  receive(request: DiscoveryRequest): void {
+    const { log } = this.#options;
+    const typeUrl = PUSH_ORDER.find((known) => known === request.typeUrl);
+    if (typeUrl === undefined) {
+      if (!this.#unknownTypes.has(request.typeUrl))
+        log.debug({ node: this.node.id, typeUrl: request.typeUrl }, 'request for a type that is not served');
+      if (this.#unknownTypes.size < 64) this.#unknownTypes.add(request.typeUrl);
+      return;
+    }
+    let subscription = this.#subscriptions.get(typeUrl);
+    if (subscription === undefined) {
+      subscription = new Subscription(typeUrl);
+      this.#subscriptions.set(typeUrl, subscription);
+    }
+    const kind = subscription.receive(request);
+    const type = shortTypeName(typeUrl);
+    if (kind === 'stale') {
+      log.debug({ type, node: this.node.id, nonce: request.responseNonce }, 'stale request ignored');
+      return;
+    }
+    if (kind === 'nack' && subscription.refusal !== undefined) {
+      const { version, resources, message } = subscription.refusal;
+      log.warn(
+        {
+          type,
+          node: this.node.id,
+          version,
+          accepted: subscription.ackedVersion,
+          nonce: request.responseNonce,
+          resources: namesInLog(resources),
+          reason: message,
+        },
+        'rejected: the node keeps its last good configuration',
+      );
+    }
+    this.#flush();
+  }
+
+  /** The stream ended. */
+  close(): void {
+    clearTimeout(this.#heldTimer);
+    this.#subscriptions.clear();
+  }
+
+  // Order matters: what a resource refers to is sent before it. Listeners and routes also wait until the client accepted the
+  // clusters and endpoints under way, since a route to a cluster that is still warming answers 503. Envoy holds its ACK back for
+  // exactly this (ClusterManagerImpl pauses CDS while clusters warm).
+  #flush(): void {
+    for (const typeUrl of PUSH_ORDER) {
+      const subscription = this.#subscriptions.get(typeUrl);
+      if (subscription === undefined) continue;
+      const held = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.RouteConfiguration ? this.#held() : false;
+      const next = subscription.next(this.#available(typeUrl));
+      if (next === undefined) continue;
+      if (held) {
+        this.#wait();
+        continue;
+      }
+      if (typeUrl === TypeUrl.Cluster) this.#forgetEndpointsOf(next, subscription.sent);
+      this.#send(subscription, next);
+    }
+    if (!this.#warming()) this.#stopWaiting();
+  }
+
+  // Clusters that nothing refers to any more go last: while routes and listeners are on their way, or were refused and the old
+  // ones go on serving, the clusters they may use stay.
+  #available(typeUrl: TypeUrl): ReadonlyMap<string, EncodedResource> | undefined {
+    const available = this.#resources.get(typeUrl);
+    if (typeUrl !== TypeUrl.Cluster || available === undefined) return available;
+    const sent = this.#subscriptions.get(TypeUrl.Cluster)?.sent;
+    const leaving = [...(sent?.values() ?? [])].filter((resource) => !available.has(resource.name));
+    if (leaving.length === 0 || !this.#routesUnsettled()) return available;
+    return new Map([...available, ...leaving.map((resource) => [resource.name, resource] as const)]);
+  }
+
+  #routesUnsettled(): boolean {
+    return [TypeUrl.Listener, TypeUrl.RouteConfiguration].some((typeUrl) => {
+      const subscription = this.#subscriptions.get(typeUrl);
+      return subscription?.unsettled || subscription?.next(this.#resources.get(typeUrl)) !== undefined;
+    });
+  }
+
+  // A changed cluster warms anew in Envoy, and waits for endpoints even where they are the same as before. Sent after the cluster on
+  // the same stream they are there as soon as it asks.
+  #forgetEndpointsOf(next: NextResponse, sent: ReadonlyMap<string, EncodedResource>): void {
+    const endpoints = this.#subscriptions.get(TypeUrl.ClusterLoadAssignment);
+    if (endpoints === undefined) return;
+    for (const resource of next.resources) {
+      if (sent.get(resource.name)?.version === resource.version) continue;
+      const cluster = fromBinary(ClusterSchema, resource.any.value);
+      endpoints.forget(cluster.edsClusterConfig?.serviceName || cluster.name);
+    }
+  }
+
+  #send(subscription: Subscription, next: NextResponse): void {
+    const nonce = this.#options.nonce();
+    subscription.markSent(next, nonce);
+    const resources = next.resources.map((resource) => resource.any);
+    this.#options.send({ typeUrl: subscription.typeUrl, versionInfo: next.version, nonce, resources });
+    const bytes = resources.reduce((sum, any) => sum + any.value.length, 0);
+    this.#options.log.info(
+      {
+        type: shortTypeName(subscription.typeUrl),
+        node: this.node.id,
+        resources: resources.length,
+        bytes,
+        version: next.version,
+      },
+      next.requested ? 'push on request' : 'push',
+    );
+  }
+
+  #warming(): boolean {
+    return [TypeUrl.Cluster, TypeUrl.ClusterLoadAssignment].some(
+      (typeUrl) => this.#subscriptions.get(typeUrl)?.inFlight,
+    );
+  }
+
+  #held(): boolean {
+    if (!this.#warming()) return false;
+    return this.#heldSince === undefined || performance.now() - this.#heldSince < this.#options.warmingLimitMs;
+  }
+
+  #wait(): void {
+    if (this.#heldSince !== undefined) return;
+    this.#heldSince = performance.now();
+    this.#heldTimer = setTimeout(() => {
+      this.#options.log.warn(
+        { node: this.node.id, waitedMs: this.#options.warmingLimitMs },
+        'clusters or endpoints are still not accepted: sending listeners and routes without waiting longer',
+      );
+      this.#heldSince = Number.NEGATIVE_INFINITY;
+      this.#flush();
+    }, this.#options.warmingLimitMs);
+    this.#heldTimer.unref();
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#heldTimer);
+    this.#heldSince = undefined;
+  }
+}
+
+// A refused first response may hold thousands of names; the reason says which one it was.
+function namesInLog(names: readonly string[]): string[] {
+  return names.length <= 10 ? [...names] : [...names.slice(0, 10), `and ${names.length - 10} more`];
+}

@@ -7,7 +7,7 @@ import { type EncodedResource, TypeUrl } from './resources.ts';
 
 /**
  * What a request turned out to be: `ack` and `nack` answer our last response, `subscribe` asks for names (and answers nothing),
- * `stale` belongs to a response that has been superseded and changes nothing.
+ * `stale` belongs to a response that has been superseded and accepts or refuses nothing.
  */
 export type RequestKind = 'ack' | 'nack' | 'subscribe' | 'stale';
 
@@ -52,7 +52,7 @@ export class Subscription {
   #lastNonce = '';
   sentVersion = '';
   ackedVersion = '';
-  /** The last refusal, until a later response is accepted. */
+  /** The last refusal, as long as something of it stands. */
   refusal: Refusal | undefined;
 
   constructor(typeUrl: TypeUrl) {
@@ -89,7 +89,12 @@ export class Subscription {
       this.#ask(added, !this.inFlight && (this.#wildcard || added.size > 0));
       return 'subscribe';
     }
-    if (request.responseNonce !== this.#lastNonce) return 'stale';
+    if (request.responseNonce !== this.#lastNonce) {
+      // It answers nothing. But the names are what the client wants by now, and a name it dropped and took up again while
+      // our response is under way would otherwise never be sent again.
+      if (this.inFlight) this.#ask(this.#subscribe(request.resourceNames), false);
+      return 'stale';
+    }
     const answered = this.#inFlight;
     this.#inFlight = undefined;
     const added = this.#subscribe(request.resourceNames);
@@ -97,8 +102,8 @@ export class Subscription {
     if (answered === undefined) return 'subscribe';
     if (request.errorDetail === undefined) {
       this.ackedVersion = answered.version;
-      this.refusal = undefined;
       if (this.#wholeState) this.#refusedNames.clear();
+      this.#forgetRefusal();
       return 'ack';
     }
     this.refusal = { version: answered.version, resources: answered.names, message: request.errorDetail.message };
@@ -106,7 +111,7 @@ export class Subscription {
       const half = answered.names.length >> 1;
       this.#retries.push(answered.names.slice(0, half), answered.names.slice(half));
     } else {
-      for (const name of answered.names) this.#refusedNames.add(name);
+      for (const name of answered.names) if (this.#wildcard || this.#names.has(name)) this.#refusedNames.add(name);
     }
     return 'nack';
   }
@@ -161,6 +166,11 @@ export class Subscription {
     this.#mustAnswer ||= mustAnswer;
   }
 
+  // A refusal is over once nothing that was refused is wanted any more.
+  #forgetRefusal(): void {
+    if (this.#retries.length === 0 && this.#refusedNames.size === 0) this.refusal = undefined;
+  }
+
   #nextWholeState(available: Resources): EncodedResource[] | undefined {
     const wanted = this.#wanted(available);
     const changed =
@@ -172,6 +182,8 @@ export class Subscription {
   #nextChanges(available: Resources): EncodedResource[] | undefined {
     // What is gone cannot be said in this protocol; should it come back, it is sent again.
     for (const name of this.#sent.keys()) if (!available.has(name)) this.#sent.delete(name);
+    for (const name of this.#refusedNames) if (!available.has(name)) this.#refusedNames.delete(name);
+    this.#forgetRefusal();
     const retried = new Set(this.#retries.flat());
     const changed = this.#wanted(available).filter(
       (resource) =>
@@ -185,6 +197,7 @@ export class Subscription {
         .filter((resource) => resource !== undefined && (this.#wildcard || this.#names.has(resource.name)));
       if (again.length > 0) return again as EncodedResource[];
     }
+    this.#forgetRefusal();
     return undefined;
   }
 

@@ -1,0 +1,264 @@
+import { create } from '@bufbuild/protobuf';
+import pino from 'pino';
+import { afterEach, describe, expect, test } from 'vitest';
+import { AdsClient, type DecodedResource, retryDelay } from './client.ts';
+import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
+import { NodeSchema } from './gen/envoy/config/core/v3/base_pb.js';
+import { RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
+import { type EncodedResource, encodeResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
+import { AdsServer } from './server.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const silent = pino({ level: 'silent' });
+
+const cluster = (name: string, content = '') =>
+  encodeResource(name, ClusterSchema, create(ClusterSchema, { name, altStatName: content }));
+const route = (name: string, content = '') =>
+  encodeResource(
+    name,
+    RouteConfigurationSchema,
+    create(RouteConfigurationSchema, { name, virtualHosts: [{ name: content, domains: ['*'] }] }),
+  );
+const byName = (resources: EncodedResource[]) => new Map(resources.map((resource) => [resource.name, resource]));
+const clusters = (...names: string[]): ResourceSet =>
+  new Map([[TypeUrl.Cluster, byName(names.map((name) => cluster(name)))]]);
+
+interface Served {
+  port: number;
+  server: AdsServer;
+  push: (next: ResourceSet) => void;
+}
+
+async function serve(initial: ResourceSet, port = 0): Promise<Served> {
+  let resources = initial;
+  const server = new AdsServer({ resourcesFor: () => resources, log: silent });
+  closers.push(() => server.close());
+  const push = (next: ResourceSet) => {
+    resources = next;
+    server.push();
+  };
+  return { port: await server.listen(`127.0.0.1:${port}`), server, push };
+}
+
+/** A client and the responses it got, to be awaited one by one. */
+function connect(port: number, refuse: (resources: DecodedResource[]) => string | undefined = () => undefined) {
+  const responses: { type: string; names: string[]; resources: DecodedResource[]; version: string }[] = [];
+  const changes: boolean[] = [];
+  let wake = () => {};
+  const client = new AdsClient({
+    target: `127.0.0.1:${port}`,
+    node: create(NodeSchema, { id: 'node-1' }),
+    log: silent,
+    random: () => 0,
+    onConnectionChange: (connected) => {
+      changes.push(connected);
+      wake();
+    },
+    onResponse: (typeUrl, resources, version) => {
+      const names = resources.map((resource) => resource.name);
+      responses.push({ type: shortTypeName(typeUrl), names, resources, version });
+      wake();
+      const reason = refuse(resources);
+      if (reason !== undefined) throw new Error(reason);
+    },
+  });
+  closers.push(() => client.close());
+  const until = async (condition: () => boolean) => {
+    while (!condition())
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+  };
+  const next = async () => {
+    await until(() => responses.length > 0);
+    return responses.shift() as (typeof responses)[number];
+  };
+  return { client, next, responses, changes, until };
+}
+
+/** Resolves when what the server knows of its only client is as wanted. */
+async function serverSees(server: AdsServer, wanted: (status: ReturnType<AdsServer['clients']>) => boolean) {
+  while (!wanted(server.clients())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const subscription = (server: AdsServer) => server.clients()[0]?.subscriptions[0];
+
+test('a subscription is answered with decoded resources, and accepted', async () => {
+  const { port, server } = await serve(clusters('a', 'b'));
+  const { client, next } = connect(port);
+  client.subscribe(TypeUrl.Cluster, '*');
+  client.start();
+  const response = await next();
+  expect(response).toMatchObject({ type: 'CDS', names: ['a', 'b'] });
+  expect(response.resources[0]?.message).toMatchObject({ $typeName: 'envoy.config.cluster.v3.Cluster', name: 'a' });
+  expect(client.connected).toBe(true);
+  await serverSees(server, () => subscription(server)?.ackedVersion === response.version);
+});
+
+test('subscribing to the same names again asks for nothing, other names do', async () => {
+  const { port, server } = await serve(new Map([[TypeUrl.RouteConfiguration, byName([route('r1'), route('r2')])]]));
+  const { client, next, responses } = connect(port);
+  client.start();
+  client.subscribe(TypeUrl.RouteConfiguration, ['r1']);
+  expect((await next()).names).toEqual(['r1']);
+  client.subscribe(TypeUrl.RouteConfiguration, ['r1']);
+  client.subscribe(TypeUrl.RouteConfiguration, ['r1', 'r2']);
+  expect((await next()).names).toEqual(['r2']);
+  client.subscribe(TypeUrl.RouteConfiguration, []);
+  await serverSees(server, () => subscription(server)?.names.length === 0);
+  expect(responses).toEqual([]);
+});
+
+test('names learned in a response are subscribed from within it', async () => {
+  const set = new Map([
+    [TypeUrl.Cluster, byName([cluster('a')])],
+    [TypeUrl.RouteConfiguration, byName([route('a')])],
+  ] as const);
+  const { port } = await serve(set);
+  const got: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const client = new AdsClient({
+    target: `127.0.0.1:${port}`,
+    node: create(NodeSchema, { id: 'node-1' }),
+    log: silent,
+    onResponse: (typeUrl, resources) => {
+      got.push(shortTypeName(typeUrl));
+      if (typeUrl === TypeUrl.Cluster)
+        client.subscribe(
+          TypeUrl.RouteConfiguration,
+          resources.map((resource) => resource.name),
+        );
+      else done.resolve();
+    },
+  });
+  closers.push(() => client.close());
+  client.subscribe(TypeUrl.Cluster, '*');
+  client.start();
+  await done.promise;
+  expect(got).toEqual(['CDS', 'RDS']);
+});
+
+test('an exception refuses the response with its message, and the client goes on', async () => {
+  const { port, server, push } = await serve(clusters('a'));
+  const { client, next } = connect(port, (resources) =>
+    resources.some((resource) => resource.name === 'bad') ? 'cluster bad: no such thing' : undefined,
+  );
+  client.subscribe(TypeUrl.Cluster, '*');
+  client.start();
+  const good = await next();
+  await serverSees(server, () => subscription(server)?.ackedVersion === good.version);
+  push(clusters('a', 'bad'));
+  await next();
+  await serverSees(server, () => subscription(server)?.refusal !== undefined);
+  expect(subscription(server)).toMatchObject({
+    ackedVersion: good.version,
+    refusal: { resources: ['a', 'bad'], message: 'cluster bad: no such thing' },
+  });
+  push(clusters('a', 'c'));
+  expect((await next()).names).toEqual(['a', 'c']);
+  await serverSees(server, () => subscription(server)?.refusal === undefined);
+});
+
+test('a resource of another type than the response is refused without reaching the caller', async () => {
+  const stranger = { ...route('a'), name: 'a' };
+  const { port, server } = await serve(new Map([[TypeUrl.Cluster, byName([stranger])]]));
+  const { client, responses } = connect(port);
+  client.subscribe(TypeUrl.Cluster, '*');
+  client.start();
+  await serverSees(server, () => subscription(server)?.refusal !== undefined);
+  expect(subscription(server)?.refusal?.message).toContain('envoy.config.route.v3.RouteConfiguration');
+  expect(responses).toEqual([]);
+});
+
+test('a resource whose bytes did not change is the same object as before', async () => {
+  const { port, push } = await serve(clusters('a', 'b'));
+  const { client, next } = connect(port);
+  client.subscribe(TypeUrl.Cluster, '*');
+  client.start();
+  const first = await next();
+  push(new Map([[TypeUrl.Cluster, byName([cluster('a'), cluster('b', 'changed')])]]));
+  const second = await next();
+  expect(second.resources[0]?.message).toBe(first.resources[0]?.message);
+  expect(second.resources[1]?.message).not.toBe(first.resources[1]?.message);
+  expect(second.resources[1]?.message).toMatchObject({ name: 'b', altStatName: 'changed' });
+});
+
+test('10,000 virtual hosts arrive', async () => {
+  const virtualHosts = Array.from({ length: 10_000 }, (_, at) => ({
+    name: `host-${at}`,
+    domains: [`host-${at}.example.com`],
+    routes: [{ name: 'x'.repeat(230) }],
+  }));
+  const message = create(RouteConfigurationSchema, { name: 'r', virtualHosts });
+  const big = encodeResource('r', RouteConfigurationSchema, message);
+  const { port } = await serve(new Map([[TypeUrl.RouteConfiguration, byName([big])]]));
+  const { client, next } = connect(port);
+  client.subscribe(TypeUrl.RouteConfiguration, ['r']);
+  client.start();
+  expect((await next()).resources[0]?.any.value.length).toBeGreaterThan(2_500_000);
+});
+
+describe('without the control plane', () => {
+  test('a client that starts first connects once there is one', async () => {
+    const { port, server: first } = await serve(new Map());
+    await first.close();
+    const { client, next, changes } = connect(port);
+    client.subscribe(TypeUrl.Cluster, '*');
+    client.start();
+    expect(client.connected).toBe(false);
+    await serve(clusters('a'), port);
+    expect((await next()).names).toEqual(['a']);
+    expect(changes).toEqual([true]);
+  });
+
+  test('after a restart it subscribes to what it had, unchanged resources are the same objects, and changes arrive', async () => {
+    const first = await serve(clusters('a'));
+    const { client, next, changes, until } = connect(first.port);
+    client.subscribe(TypeUrl.Cluster, '*');
+    client.start();
+    const before = await next();
+    await first.server.close();
+    await until(() => !client.connected);
+    const second = await serve(clusters('a', 'b'), first.port);
+    const after = await next();
+    expect(after.names).toEqual(['a', 'b']);
+    expect(after.resources[0]?.message).toBe(before.resources[0]?.message);
+    await serverSees(second.server, () => subscription(second.server)?.ackedVersion === after.version);
+    expect(changes).toEqual([true, false, true]);
+  });
+
+  test('a subscription made meanwhile is asked for on the next connection', async () => {
+    const first = await serve(clusters('a'));
+    const { client, next, until } = connect(first.port);
+    client.subscribe(TypeUrl.Cluster, '*');
+    client.start();
+    await next();
+    await first.server.close();
+    await until(() => !client.connected);
+    client.subscribe(TypeUrl.RouteConfiguration, ['r']);
+    await serve(new Map([[TypeUrl.RouteConfiguration, byName([route('r')])]]), first.port);
+    const types = [await next(), await next()].map(({ type, names }) => [type, ...names].join(' '));
+    expect(types).toEqual(['CDS', 'RDS r']);
+  });
+
+  test('close() ends the retries', async () => {
+    const { port, server } = await serve(new Map());
+    await server.close();
+    const { client, changes } = connect(port);
+    client.start();
+    await client.close();
+    client.start();
+    expect(client.connected).toBe(false);
+    expect(changes).toEqual([]);
+  });
+
+  test('retries start after a tenth of a second and slow down to half a minute, with jitter', () => {
+    const longest = [0, 1, 2, 3, 8, 9, 1000].map((failures) => retryDelay(failures, () => 1));
+    expect(longest).toEqual([100, 200, 400, 800, 25_600, 30_000, 30_000]);
+    expect(retryDelay(0, () => 0)).toBe(50);
+  });
+});
