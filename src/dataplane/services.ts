@@ -23,4 +23,8 @@ export interface DataplaneServices {
   /** A random UUID (v4), for x-request-id. */
   readonly uuid: () => string;
   readonly log: Logger;
+  /** Uniform in [0, 1), for weighted clusters and back-off; Math.random where not given. */
+  readonly random?: () => number;
+  /** Our own address, which x-forwarded-for shows instead of a loopback client's; the first IPv4 interface's where not given. */
+  readonly localIp?: string;
 }

@@ -26,11 +26,12 @@ export const ResponseFlag = {
  * https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#response-flags
  */
 export const RESPONSE_FLAGS: readonly (readonly [flag: number, short: string])[] = [
+  // Envoy prints flags in the order they were raised; that retries are used up is known before why the last one failed.
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.NoHealthyUpstream, 'UH'],
   [ResponseFlag.UpstreamConnectionFailure, 'UF'],
   [ResponseFlag.UpstreamOverflow, 'UO'],
   [ResponseFlag.NoRouteFound, 'NR'],
-  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.NoClusterFound, 'NC'],
   [ResponseFlag.DurationTimeout, 'DT'],
   [ResponseFlag.DownstreamConnectionTermination, 'DC'],

@@ -12,6 +12,8 @@ export interface ObjectMeta {
   creationTimestamp?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
+  /** What this object belongs to and goes with: a pod to its ReplicaSet. */
+  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
 }
 
 /** One configuration object. Immutable by convention once the store holds it: a change is a new object. */

@@ -35,6 +35,13 @@ export class Snapshot {
     return new Snapshot(0, kinds);
   }
 
+  /** How many objects there are, of all kinds. */
+  get size(): number {
+    let size = 0;
+    for (const ofKind of this.#kinds.values()) size += ofKind.size;
+    return size;
+  }
+
   /** The objects of a kind, in the order they were first seen. */
   list<Name extends KindName>(kind: Name): Kinds[Name][] {
     return [...(this.#kinds.get(kind)?.values() ?? [])] as ResourceObject[] as Kinds[Name][];

@@ -54,15 +54,17 @@ const encodedMessages = new WeakMap<Message, EncodedResource>();
 
 /**
  * Encodes a message as a named resource. The message must not change afterwards: the result is remembered by its identity.
+ * @param encode how, where there is a quicker way than encoding all of it
  */
 export function encodeResource<Desc extends DescMessage>(
   name: string,
   schema: Desc,
   message: Message<Desc['typeName']>,
+  encode: () => Uint8Array<ArrayBuffer> = () => toBinary(schema, message as never),
 ): EncodedResource {
   let encoded = encodedMessages.get(message);
   if (encoded === undefined) {
-    const value = toBinary(schema, message as never);
+    const value = encode();
     encoded = {
       name,
       any: create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value }),

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type DataPlane, type DataPlaneReady, superviseDataPlane } from './supervise.ts';
+import type { ProxyFlags } from '../proxy.ts';
+import { type DataPlane, type DataPlaneReady, startDataPlane } from './supervise.ts';
 
 let dir: string;
 let dataPlane: DataPlane | undefined;
@@ -23,18 +24,18 @@ function supervise(source: string) {
   const reports: DataPlaneReady[] = [];
   const waiting: ((ready: DataPlaneReady) => void)[] = [];
   const started: (DataPlaneReady | undefined)[] = [];
-  dataPlane = superviseDataPlane({
+  dataPlane = startDataPlane(program);
+  const ready = dataPlane.serve({
     name: 'gateway',
-    program,
-    args: (previous) => {
+    flags: (previous) => {
       started.push(previous);
-      return [];
+      return FLAGS;
     },
     log: pino({ level: 'silent' }),
-    onReady: (ready) => {
+    onReady: (report) => {
       const waiter = waiting.shift();
-      if (waiter === undefined) reports.push(ready);
-      else waiter(ready);
+      if (waiter === undefined) reports.push(report);
+      else waiter(report);
     },
   });
   const next = () => {
@@ -43,10 +44,19 @@ function supervise(source: string) {
       ? new Promise<DataPlaneReady>((resolve) => waiting.push(resolve))
       : Promise.resolve(report);
   };
-  return { dataPlane, next, started };
+  return { dataPlane, ready, next, started };
 }
 
-const READY = `process.send({ type: 'ready', admin: '127.0.0.1:' + process.pid, published: [] });
+const FLAGS: ProxyFlags = {
+  xds: '127.0.0.1:1',
+  nodeId: 'node',
+  workers: 1,
+  adminAddress: '127.0.0.1:0',
+  drainTime: 1,
+  logLevel: 'error',
+  logFormat: 'text',
+};
+const READY = `process.once('message', ({ nodeId }) => process.send({ type: 'ready', admin: '127.0.0.1:' + process.pid, published: [], nodeId }));
 process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000);`;
 
 describe('a supervised data plane', () => {
@@ -60,10 +70,10 @@ describe('a supervised data plane', () => {
   });
 
   it('that cannot start tells why and is not tried again', async () => {
-    const { dataPlane, started } = supervise(
+    const { ready, started } = supervise(
       `process.send({ type: 'fatal', message: '127.0.0.1:80 is taken' }, () => process.exit(1));`,
     );
-    await expect(dataPlane.ready).rejects.toThrow('127.0.0.1:80 is taken');
+    await expect(ready).rejects.toThrow('127.0.0.1:80 is taken');
     expect(started).toHaveLength(1);
   });
 

@@ -1,7 +1,8 @@
-// One data plane as a child process: started, watched, started anew when it dies, drained at the end.
+// One data plane as a child process: started early, told what to serve, watched, started anew when it dies, drained at the end.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
+import type { ProxyFlags } from '../proxy.ts';
 
 /** What a data plane reports over IPC once it serves. */
 export interface DataPlaneReady {
@@ -13,23 +14,21 @@ export interface DataPlaneReady {
 /** Messages a data plane sends to its supervisor. */
 export type DataPlaneMessage = ({ type: 'ready' } & DataPlaneReady) | { type: 'fatal'; message: string };
 
-/** How to start a data plane. */
-export interface DataPlaneOptions {
+/** What a data plane is to do. */
+export interface DataPlaneTask {
   /** Its pod's name, for the log. */
   name: string;
-  /** The program: `bin/limen.js`. */
-  program: string;
-  /** Arguments for the next start; `previous` is what the last one reported, so that a restarted proxy keeps its ports. */
-  args: (previous: DataPlaneReady | undefined) => string[];
-  log: Logger;
+  /** Its flags at each start; `previous` is what the last one reported, so that a restarted proxy keeps its ports. */
+  flags: (previous: DataPlaneReady | undefined) => ProxyFlags;
   /** Called at each start that got ready. */
   onReady: (ready: DataPlaneReady) => void;
+  log: Logger;
 }
 
 /** A supervised data plane. */
 export interface DataPlane {
-  /** Resolves when it serves for the first time; rejects when it can't (a port is taken). */
-  readonly ready: Promise<DataPlaneReady>;
+  /** Resolves when it serves for the first time; rejects when it can't (a port is taken). Call once. */
+  serve(task: DataPlaneTask): Promise<DataPlaneReady>;
   /** Lets requests under way finish, then ends it. Resolves when the process is gone. */
   drain(): Promise<void>;
   /** Ends it at once. */
@@ -41,65 +40,73 @@ const STABLE_MS = 10_000;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
-/** Starts a data plane and keeps it running until `drain` or `kill`. */
-export function superviseDataPlane(options: DataPlaneOptions): DataPlane {
-  const { log, name } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<DataPlaneReady>();
-  promise.catch(() => {}); // whoever awaits `ready` hears of it; a later failure is logged
+/**
+ * Starts a data plane's process, which loads its code and then waits for `serve`.
+ * @param program the module to run: data-plane-process
+ */
+export function startDataPlane(program: string): DataPlane {
+  const first = Promise.withResolvers<DataPlaneReady>();
+  first.promise.catch(() => {}); // whoever called serve() hears of it
+  const ended = Promise.withResolvers<void>();
+  let task: DataPlaneTask | undefined;
   let child: ChildProcess | undefined;
   let last: DataPlaneReady | undefined;
   let fatal: string | undefined;
   let ending = false;
   let backoffMs = FIRST_BACKOFF_MS;
   let restart: NodeJS.Timeout | undefined;
-  let gone: () => void = () => {};
-  const ended = new Promise<void>((done) => {
-    gone = done;
-  });
 
   const start = () => {
     const startedAt = performance.now();
     // A process group of its own: Ctrl-C reaches the supervisor alone, which drains in order.
-    child = fork(options.program, options.args(last), {
-      detached: true,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    child = fork(program, [], { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    tell();
     child.on('message', (message: DataPlaneMessage) => {
       if (message.type === 'ready') {
         last = { admin: message.admin, published: message.published };
-        options.onReady(last);
-        resolve(last);
+        task?.onReady(last);
+        first.resolve(last);
       } else if (message.type === 'fatal') {
         fatal = message.message;
       }
     });
-    child.on('error', (error) => log.error({ err: error, proxy: name }, 'proxy'));
+    child.on('error', (error) => task?.log.error({ err: error, proxy: task.name }, 'proxy'));
     child.on('exit', (code, signal) => {
       child = undefined;
-      if (ending) return gone();
+      if (ending) return ended.resolve();
+      const how = signal ?? `exit code ${code}`;
       if (last === undefined) {
         ending = true;
-        reject(new Error(fatal ?? `the proxy ended before it was ready (${signal ?? `exit code ${code}`})`));
-        return gone();
+        first.reject(new Error(fatal ?? `the proxy ended before it was ready (${how})`));
+        return ended.resolve();
       }
       if (performance.now() - startedAt > STABLE_MS) backoffMs = FIRST_BACKOFF_MS;
-      log.error({ proxy: name, code, signal, reason: fatal, restartInMs: backoffMs }, 'proxy died, starting it anew');
+      task?.log.error({ proxy: task.name, how, reason: fatal, restartInMs: backoffMs }, 'proxy died, starting it anew');
       restart = setTimeout(start, backoffMs);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
     });
   };
+  const tell = () => {
+    // A child that is gone by now says so by its exit; the failed send adds nothing.
+    if (task !== undefined) child?.send(task.flags(last), () => {});
+  };
   start();
 
   return {
-    ready: promise,
+    serve(given) {
+      task = given;
+      tell();
+      return first.promise;
+    },
     drain() {
       if (!ending) {
         ending = true;
         clearTimeout(restart);
-        if (child === undefined) gone();
+        if (child === undefined) ended.resolve();
+        else if (task === undefined) child.kill('SIGKILL');
         else child.kill('SIGTERM');
       }
-      return ended;
+      return ended.promise;
     },
     kill() {
       ending = true;

@@ -57,20 +57,20 @@ export interface HostView {
   readonly edsHealth: 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN';
   readonly failedActiveHealthCheck: boolean;
   readonly failedOutlierCheck: boolean;
-  /** Summed over the workers. Counters but for the two `…Active`, which are gauges. */
+  /** Summed over the workers. Counters but for the two `…_active`, which are gauges. */
   readonly stats: HostStats;
 }
 
-/** A host's numbers, summed over the workers. */
+/** A host's numbers by the names that `/clusters` prints, summed over the workers. */
 export interface HostStats {
-  readonly cxActive: number;
-  readonly cxConnectFail: number;
-  readonly cxTotal: number;
-  readonly rqActive: number;
-  readonly rqError: number;
-  readonly rqSuccess: number;
-  readonly rqTimeout: number;
-  readonly rqTotal: number;
+  readonly cx_active: number;
+  readonly cx_connect_fail: number;
+  readonly cx_total: number;
+  readonly rq_active: number;
+  readonly rq_error: number;
+  readonly rq_success: number;
+  readonly rq_timeout: number;
+  readonly rq_total: number;
 }
 
 /** A cluster with its hosts, as the load balancer sees them now. */
@@ -107,7 +107,10 @@ export interface DataplaneView {
   readonly concurrency: number;
   /** `host:port` of the control plane. */
   readonly xdsAddress: string;
-  /** Where the three ports of the bootstrap are to be found; a port of 0 stands for "not served". */
+  /**
+   * The addresses of the bootstrap, as the configuration shows them (`0.0.0.0:15021`), which need not be those they are bound to; a port
+   * of 0 stands for "not served".
+   */
   readonly ports: {
     readonly admin: { readonly host: string; readonly port: number };
     readonly status: { readonly host: string; readonly port: number };

@@ -1,0 +1,140 @@
+// `limen proxy`: a data plane alone, in the foreground. Started by `limen up` it reports over IPC, and ends with its parent.
+
+import { create } from '@bufbuild/protobuf';
+import type { Logger } from 'pino';
+import type { BindRules } from '../dataplane/config/bind-rules.ts';
+import { type RunningProxy, startProxy } from '../dataplane/proxy.ts';
+import { type Node, NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { createLog, type LogFormat, type LogLevel } from './log.ts';
+import { parsePublish } from './up/publish.ts';
+import { signalsOf } from './up/signals.ts';
+import type { DataPlaneMessage } from './up/supervise.ts';
+import { VERSION } from './version.ts';
+
+/** The flags of `limen proxy`, as commander names them. */
+export interface ProxyFlags {
+  /** `host:port` */
+  xds: string;
+  nodeId: string;
+  label?: string[];
+  serviceAccount?: string;
+  workers: number;
+  address?: string;
+  publish?: string[];
+  adminAddress: string;
+  drainTime: number;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+}
+
+/**
+ * Runs until a signal, or the end of the parent that started it with IPC.
+ * @returns the exit code: 0 after SIGINT, SIGTERM, `POST /quitquitquit` or the parent's end
+ * @throws Error with a message for the user when it can't start (a port is taken); a parent has been told then
+ */
+export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Promise<number> {
+  const signals = signalsOf(process);
+  const log = createLog({
+    level: flags.logLevel,
+    format: flags.logFormat,
+    color: process.stderr.isTTY === true && !process.env.NO_COLOR,
+    write: (line) => void process.stderr.write(line),
+  });
+  const orphaned = Promise.withResolvers<undefined>();
+  const onDisconnect = () => orphaned.resolve(undefined);
+  process.once('disconnect', onDisconnect);
+  const report = (message: DataPlaneMessage) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a parent that is gone: 'disconnect' says so
+  };
+  try {
+    const admin = parseHostPort(flags.adminAddress, '--admin-address');
+    parseHostPort(flags.xds, '--xds');
+    const proxy = await startProxy({
+      xds: flags.xds,
+      node: nodeOf(flags),
+      workers: flags.workers,
+      bind: bindRules(flags),
+      admin,
+      drainSeconds: flags.drainTime,
+      version: VERSION,
+      log,
+    });
+    signals.onSecond(() => process.exit(1));
+    const end = Promise.race([signals.first, orphaned.promise, proxy.closed]);
+    const readyFirst = await Promise.race([proxy.ready.then(() => true), end.then(() => false)]);
+    if (readyFirst) {
+      announce(proxy, admin.host, log, report);
+      await end;
+    }
+    log.info({ drainSeconds: flags.drainTime }, 'draining');
+    await proxy.drain();
+    return 0;
+  } catch (error) {
+    report({ type: 'fatal', message: (error as Error).message });
+    throw error;
+  } finally {
+    signals.close();
+    process.off('disconnect', onDisconnect);
+    if (process.connected) process.disconnect?.(); // else the channel keeps the process
+  }
+}
+
+function announce(
+  proxy: RunningProxy,
+  adminHost: string,
+  log: Logger,
+  report: (message: DataPlaneMessage) => void,
+): void {
+  const admin = `${adminHost.includes(':') ? `[${adminHost}]` : adminHost}:${proxy.adminPort}`;
+  const published = proxy.published.map(({ host, hostPort, listenerPort }) => ({ host, port: hostPort, listenerPort }));
+  log.info(
+    { admin, published: published.map(({ host, port, listenerPort }) => `${host}:${port}:${listenerPort}`) },
+    'ready',
+  );
+  report({ type: 'ready', admin, published });
+}
+
+/** What the proxy says of itself to the control plane, in the form Istio's agent gives it. */
+function nodeOf({ nodeId, label, serviceAccount }: ProxyFlags): Node {
+  const [, ip = '', workload = ''] = nodeId.split('~');
+  const dot = workload.indexOf('.');
+  const pod = dot === -1 ? workload : workload.slice(0, dot);
+  const labels = Object.fromEntries((label ?? []).map(parseLabel));
+  return create(NodeSchema, {
+    id: nodeId,
+    cluster: `${labels.istio ?? pod}.${workload.slice(dot + 1)}`,
+    userAgentName: 'limen',
+    userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
+    metadata: {
+      NAME: pod,
+      NAMESPACE: dot === -1 ? '' : workload.slice(dot + 1),
+      INSTANCE_IPS: ip,
+      LABELS: labels,
+      ...(serviceAccount === undefined ? {} : { SERVICE_ACCOUNT: serviceAccount }),
+    },
+  });
+}
+
+function bindRules({ address, publish = [] }: ProxyFlags): BindRules {
+  return {
+    ...(address === undefined ? {} : { address }),
+    publish: publish.map((text) => {
+      const { address: host, hostPort, servicePort } = parsePublish(text);
+      return { host, hostPort, listenerPort: servicePort };
+    }),
+  };
+}
+
+function parseLabel(text: string): [key: string, value: string] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new Error(`--label ${text}: expected KEY=VALUE, for example istio=ingressgateway`);
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function parseHostPort(text: string, flag: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535)
+    throw new Error(`${flag} ${text}: expected HOST:PORT, for example 127.0.0.1:15010`);
+  return { host: match[1] ?? match[2] ?? '', port };
+}

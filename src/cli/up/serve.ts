@@ -1,0 +1,195 @@
+// `limen up`: the supervisor. Holds store, control plane, xDS server and sample workloads; the gateway's data plane is a child process.
+
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Service } from '../../resources/types.ts';
+import { watchFiles } from '../../sources/files.ts';
+import { Store } from '../../store/store.ts';
+import { createAddressPool } from '../../workloads/addresses.ts';
+import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
+import { runWorkloads } from '../../workloads/runner.ts';
+import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
+import { createLog, type LogFormat, type LogLevel } from '../log.ts';
+import { VERSION } from '../version.ts';
+import { formatBanner } from './banner.ts';
+import { startControlPlane } from './control-plane.ts';
+import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
+import { signalsOf } from './signals.ts';
+import type { DataPlane, DataPlaneReady } from './supervise.ts';
+import { triesOf } from './tries.ts';
+
+/** The flags of `limen up`, as commander names them. */
+export interface UpOptions {
+  filename?: string[];
+  publish?: string[];
+  home?: string;
+  workers: number;
+  drainTime: number;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+}
+
+/**
+ * Runs until a signal ends it.
+ * @param dataPlane the gateway's process, loaded or loading, with nothing to serve yet
+ * @returns the exit code: 0 after SIGINT or SIGTERM
+ * @throws Error with a message for the user when it can't start (a port is taken, the home is in use)
+ */
+export async function serve(options: UpOptions, dataPlane: DataPlane, process: NodeJS.Process): Promise<number> {
+  const signals = signalsOf(process);
+  const color = process.stderr.isTTY === true && !process.env.NO_COLOR;
+  const log = createLog({
+    level: options.logLevel,
+    format: options.logFormat,
+    color,
+    write: (line) => void process.stderr.write(line),
+  });
+  const home = limenHome(process.env, options.home);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const releaseHome = acquireHome(home);
+  /** Undone in reverse order, whatever happens. */
+  const undo: (() => Promise<void> | void)[] = [releaseHome];
+  try {
+    const store = new Store();
+    const controlPlane = startControlPlane(store, log);
+    undo.push(() => controlPlane.close());
+    const xdsPort = await controlPlane.server.listen('127.0.0.1:0');
+
+    const addresses = await createAddressPool(home);
+    undo.push(() => addresses.close());
+    const podIP = await addresses.allocate();
+    const gateway = ingressGatewayObjects(podIP);
+
+    const sources = await watchFiles(options.filename ?? [], store, { log });
+    undo.push(() => sources.close());
+    store.apply('built-in', gateway); // after the files: what they say of the gateway counts
+    const workloads = runWorkloads(store, {
+      log,
+      resolve: controlPlane.resolve,
+      allocateIp: () => addresses.allocate(),
+    });
+    undo.push(() => workloads.close());
+
+    const [, , service, deployment, pod] = gateway;
+    const published = await choosePorts(
+      { name: `${service.metadata.namespace}/${service.metadata.name}`, ports: servicePorts(store, service) },
+      (options.publish ?? []).map(parsePublish),
+      probePort,
+    );
+    const nodeId = `router~${podIP}~${pod.metadata.name}.${pod.metadata.namespace}~${pod.metadata.namespace}.svc.cluster.local`;
+    const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
+    undo.push(
+      () => removeInstance(home),
+      () => dataPlane.drain(),
+    );
+    const serving = dataPlane.serve({
+      name: pod.metadata.name,
+      log,
+      flags: (previous) => ({
+        xds: `127.0.0.1:${xdsPort}`,
+        nodeId,
+        label: Object.entries(pod.metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`),
+        workers: options.workers,
+        address: podIP,
+        adminAddress: `${podIP}:15000`,
+        publish: published.map((port) => publishArg(port, previous)),
+        drainTime: options.drainTime,
+        logLevel: options.logLevel,
+        logFormat: options.logFormat,
+      }),
+      onReady(ready) {
+        writeInstance(home, {
+          pid: process.pid,
+          startedAt,
+          version: VERSION,
+          xds: `127.0.0.1:${xdsPort}`,
+          proxies: [
+            {
+              workload: deployment.metadata.name,
+              namespace: pod.metadata.namespace ?? '',
+              pod: pod.metadata.name,
+              nodeId,
+              ip: podIP,
+              admin: ready.admin,
+              published: withChosenPorts(published, ready).map((port) => ({
+                address: port.address,
+                port: port.hostPort,
+                servicePort: port.port,
+                portName: port.name,
+              })),
+            },
+          ],
+        });
+      },
+    });
+    const ready = await Promise.race([serving, signals.first]);
+    if (ready !== undefined) {
+      await workloads.settled();
+      const chosen = withChosenPorts(published, ready);
+      const listening = new Set(
+        [...controlPlane.listenerPorts(nodeId), 15021], // 15021 is the proxy's own
+      );
+      process.stdout.write(
+        formatBanner(
+          {
+            version: VERSION,
+            gateway: `${deployment.metadata.name}.${deployment.metadata.namespace}`,
+            published: chosen.map((port) => ({ ...port, open: listening.has(port.targetPort) })),
+            tries: triesOf(store.snapshot),
+            objects: store.snapshot.size,
+            readyMs: process.uptime() * 1000,
+          },
+          process.stdout.isTTY === true && !process.env.NO_COLOR,
+        ),
+      );
+      await signals.first;
+    }
+    log.info('draining; once more to end at once');
+    signals.onSecond(() => {
+      dataPlane.kill();
+      removeInstance(home);
+      releaseHome();
+      process.exit(1);
+    });
+    return 0;
+  } finally {
+    for (const step of undo.reverse()) await step();
+    signals.close();
+  }
+}
+
+/** The ports of the gateway's Service as the store has it now (a file may have replaced the built-in one). */
+function servicePorts(store: Store, builtIn: Service): ServicePort[] {
+  const { name, namespace = '' } = builtIn.metadata;
+  const service = store.snapshot.get('Service', namespace, name) ?? builtIn;
+  return (service.spec?.ports ?? []).map(({ name: portName, port, targetPort }) => ({
+    name: portName ?? String(port),
+    port,
+    targetPort: typeof targetPort === 'number' ? targetPort : port,
+  }));
+}
+
+/** The proxy's flag for a published port. A restarted proxy gets the ports that the first one chose. */
+function publishArg(port: PublishedPort, previous: DataPlaneReady | undefined): string {
+  const hostPort = previous === undefined ? port.hostPort : chosenPort(port, previous);
+  return `${port.address.includes(':') ? `[${port.address}]` : port.address}:${hostPort}:${port.targetPort}`;
+}
+
+function withChosenPorts(published: readonly PublishedPort[], ready: DataPlaneReady): PublishedPort[] {
+  return published.map((port) => ({ ...port, hostPort: chosenPort(port, ready) }));
+}
+
+/** The number a port got: its own, or the one the proxy chose where any free one would do. */
+function chosenPort({ address, hostPort, targetPort }: PublishedPort, ready: DataPlaneReady): number {
+  if (hostPort !== 0) return hostPort;
+  return ready.published.find((port) => port.listenerPort === targetPort && port.host === address)?.port ?? 0;
+}
+
+/** Binds a port for a moment: the errno code why it can't be had, or undefined. */
+async function probePort(address: string, port: number): Promise<string | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}

@@ -1,0 +1,200 @@
+// Clusters: one for each port of each service a proxy sees, and one for each subset of it.
+
+import { create } from '@bufbuild/protobuf';
+import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
+import {
+  CircuitBreakers_ThresholdsSchema,
+  CircuitBreakersSchema,
+} from '../xds/gen/envoy/config/cluster/v3/circuit_breaker_pb.js';
+import {
+  type Cluster,
+  Cluster_EdsClusterConfigSchema,
+  ClusterSchema,
+  Cluster_DiscoveryType as DiscoveryType,
+  Cluster_DnsLookupFamily as DnsLookupFamily,
+  Cluster_LbPolicy as LbPolicy,
+} from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { MetadataSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { Http2ProtocolOptionsSchema } from '../xds/gen/envoy/config/core/v3/protocol_pb.js';
+import {
+  HttpProtocolOptions_ExplicitHttpConfigSchema,
+  HttpProtocolOptionsSchema,
+} from '../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { clusterName } from './cluster-name.ts';
+import { configPath } from './config-metadata.ts';
+import { adsConfigSource } from './config-source.ts';
+import type { MergedDestinationRule, Subset } from './destination-rules.ts';
+import { seconds } from './duration.ts';
+import { loadAssignment } from './endpoints.ts';
+import type { ProxyNode } from './node.ts';
+import type { PushContext } from './push-context.ts';
+import { isHttp2 } from './registry/protocol.ts';
+import type { MeshService, ServicePort } from './registry/service.ts';
+import { isVisibleTo } from './visibility.ts';
+
+/** meshConfig.connectTimeout's default. */
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+/** meshConfig.dnsRefreshRate's default. */
+const DNS_REFRESH_SECONDS = 60;
+
+/** No limit: Envoy's own defaults (1024 connections, 3 retries) are too low while pods come and go. */
+const UNLIMITED = 0xffffffff;
+
+/** A cluster with what its endpoints are selected by. */
+export interface BuiltCluster {
+  readonly message: Cluster;
+  readonly service: MeshService;
+  readonly port: ServicePort;
+  readonly subset: Subset | undefined;
+}
+
+/** The services a proxy of a namespace sees; of several with one host name, the oldest. */
+export function visibleServices(context: PushContext, namespace: string): readonly MeshService[] {
+  return context.memo.get(`visible/${namespace}`, [context.registry.services], () => {
+    const byHostname = new Map<string, MeshService>();
+    for (const service of context.registry.services) {
+      if (isVisibleTo(service.visibility, namespace) && !byHostname.has(service.hostname)) {
+        byHostname.set(service.hostname, service);
+      }
+    }
+    return [...byHostname.values()];
+  });
+}
+
+/** All clusters of a proxy but those that lead nowhere. */
+export function clustersOf(context: PushContext, node: ProxyNode): BuiltCluster[] {
+  return visibleServices(context, node.namespace).flatMap((service) => {
+    const rule = context.destinationRules.ruleFor(service, node.namespace);
+    // DNS clusters carry their endpoints; the others get them by EDS.
+    const inputs = service.resolution.startsWith('dns')
+      ? [service, rule, context.registry.endpointsOf(service)]
+      : [service, rule];
+    return context.memo.get(`${node.id}/clusters/${service.hostname}`, inputs, () =>
+      buildClusters(service, rule, context),
+    );
+  });
+}
+
+/** The cluster for what must lead nowhere. */
+export const BLACK_HOLE_CLUSTER: Cluster = create(ClusterSchema, {
+  name: 'BlackHoleCluster',
+  clusterDiscoveryType: { case: 'type', value: DiscoveryType.STATIC },
+  connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
+});
+
+function buildClusters(
+  service: MeshService,
+  rule: MergedDestinationRule | undefined,
+  context: PushContext,
+): BuiltCluster[] {
+  return service.ports
+    .filter(({ protocol }) => protocol !== 'UDP')
+    .flatMap((port) =>
+      [undefined, ...(rule?.subsets ?? [])].flatMap((subset) => {
+        const message = buildCluster(service, port, rule, subset, context);
+        return message === undefined ? [] : [{ message, service, port, subset }];
+      }),
+    );
+}
+
+function buildCluster(
+  service: MeshService,
+  port: ServicePort,
+  rule: MergedDestinationRule | undefined,
+  subset: Subset | undefined,
+  context: PushContext,
+): Cluster | undefined {
+  const name = clusterName(port.number, subset?.name ?? '', service.hostname);
+  const cluster = create(ClusterSchema, {
+    name,
+    connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
+    lbPolicy: lbPolicyOf(rule, subset),
+    circuitBreakers: create(CircuitBreakersSchema, {
+      thresholds: [
+        create(CircuitBreakers_ThresholdsSchema, {
+          maxConnections: UNLIMITED,
+          maxPendingRequests: UNLIMITED,
+          maxRequests: UNLIMITED,
+          maxRetries: UNLIMITED,
+          trackRemaining: true,
+        }),
+      ],
+    }),
+    metadata: create(MetadataSchema, { filterMetadata: { istio: metadataOf(service, port, rule, subset) } }),
+    typedExtensionProtocolOptions: isHttp2(port.protocol) ? { [HTTP_PROTOCOL_OPTIONS]: http2Options() } : {},
+  });
+  switch (service.resolution) {
+    // A gateway has no original destination to go to, so NONE is its endpoints too, if it has any.
+    case 'static':
+    case 'none':
+      setType(cluster, DiscoveryType.EDS);
+      cluster.edsClusterConfig = create(Cluster_EdsClusterConfigSchema, {
+        edsConfig: adsConfigSource(),
+        serviceName: name,
+      });
+      return cluster;
+    default: {
+      const assignment = loadAssignment(name, service, port, subset, context);
+      const [locality] = assignment.endpoints;
+      // Envoy refuses a DNS cluster without an address.
+      if (locality === undefined) return undefined;
+      if (service.resolution === 'dns-round-robin') {
+        // A logical DNS cluster has exactly one name.
+        assignment.endpoints = [{ ...locality, lbEndpoints: locality.lbEndpoints.slice(0, 1) }];
+      }
+      setType(cluster, service.resolution === 'dns' ? DiscoveryType.STRICT_DNS : DiscoveryType.LOGICAL_DNS);
+      cluster.loadAssignment = assignment;
+      cluster.dnsRefreshRate = seconds(DNS_REFRESH_SECONDS);
+      cluster.respectDnsTtl = true;
+      cluster.dnsLookupFamily = DnsLookupFamily.V4_ONLY;
+      return cluster;
+    }
+  }
+}
+
+function setType(cluster: Cluster, value: DiscoveryType): void {
+  cluster.clusterDiscoveryType = { case: 'type', value };
+}
+
+/** The load balancing policy: the subset's, else the rule's, else Istio's default, least request. */
+function lbPolicyOf(rule: MergedDestinationRule | undefined, subset: Subset | undefined): LbPolicy {
+  const simple = subset?.trafficPolicy?.loadBalancer?.simple ?? rule?.trafficPolicy?.loadBalancer?.simple;
+  switch (simple) {
+    case 'ROUND_ROBIN':
+      return LbPolicy.ROUND_ROBIN;
+    case 'RANDOM':
+      return LbPolicy.RANDOM;
+    default:
+      return LbPolicy.LEAST_REQUEST;
+  }
+}
+
+function metadataOf(
+  service: MeshService,
+  port: ServicePort,
+  rule: MergedDestinationRule | undefined,
+  subset: Subset | undefined,
+) {
+  return {
+    services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+    default_original_port: port.number,
+    ...(service.external ? { external: true } : {}),
+    ...(rule === undefined ? {} : { config: configPath(rule.rule) }),
+    ...(subset === undefined ? {} : { subset: subset.name }),
+  };
+}
+
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+function http2Options(): Any {
+  const options = create(HttpProtocolOptionsSchema, {
+    upstreamProtocolOptions: {
+      case: 'explicitHttpConfig',
+      value: create(HttpProtocolOptions_ExplicitHttpConfigSchema, {
+        protocolConfig: { case: 'http2ProtocolOptions', value: create(Http2ProtocolOptionsSchema) },
+      }),
+    },
+  });
+  return anyPack(HttpProtocolOptionsSchema, options);
+}

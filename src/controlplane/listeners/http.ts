@@ -1,0 +1,65 @@
+// The HTTP connection manager of a gateway's listener.
+
+import { create } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { Http1ProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.js';
+import { type Filter, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  HttpConnectionManager_CodecType as CodecType,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ForwardClientCertDetails as ForwardClientCertDetails,
+  HttpConnectionManager_SetCurrentClientCertDetailsSchema,
+  HttpConnectionManager_UpgradeConfigSchema,
+  HttpConnectionManagerSchema,
+  HttpFilterSchema,
+  RdsSchema,
+} from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { adsConfigSource } from '../config-source.ts';
+import { seconds } from '../duration.ts';
+import type { MeshConfig } from '../mesh-config.ts';
+import { accessLogs } from './access-log.ts';
+
+/**
+ * The network filter that serves HTTP.
+ * @param routeName the RouteConfiguration, fetched over ADS
+ */
+export function httpConnectionManager(statPrefix: string, routeName: string, mesh: MeshConfig): Filter {
+  const manager = create(HttpConnectionManagerSchema, {
+    codecType: CodecType.AUTO,
+    statPrefix,
+    routeSpecifier: {
+      case: 'rds',
+      value: create(RdsSchema, { configSource: adsConfigSource(), routeConfigName: routeName }),
+    },
+    httpFilters: [
+      create(HttpFilterSchema, {
+        name: 'envoy.filters.http.router',
+        configType: { case: 'typedConfig', value: anyPack(RouterSchema, create(RouterSchema)) },
+      }),
+    ],
+    httpProtocolOptions: create(Http1ProtocolOptionsSchema),
+    serverName: 'istio-envoy',
+    streamIdleTimeout: seconds(0),
+    accessLog: accessLogs(mesh),
+    // The gateway is the edge: the client's address is the connection's, and what x-forwarded-for says is a stranger's claim.
+    useRemoteAddress: true,
+    xffNumTrustedHops: 0,
+    forwardClientCertDetails: ForwardClientCertDetails.SANITIZE_SET,
+    setCurrentClientCertDetails: create(HttpConnectionManager_SetCurrentClientCertDetailsSchema, {
+      subject: true,
+      cert: true,
+      dns: true,
+      uri: true,
+    }),
+    proxy100Continue: true,
+    upgradeConfigs: [create(HttpConnectionManager_UpgradeConfigSchema, { upgradeType: 'websocket' })],
+    // meshConfig.pathNormalization DEFAULT, which is BASE: RFC 3986 normalization, slashes as they are.
+    normalizePath: true,
+    pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
+  });
+  return create(FilterSchema, {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: { case: 'typedConfig', value: anyPack(HttpConnectionManagerSchema, manager) },
+  });
+}

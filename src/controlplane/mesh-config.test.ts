@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import type { ConfigMap } from '../resources/types.ts';
+import { DEFAULT_MESH_CONFIG, readMeshConfig } from './mesh-config.ts';
+
+const configMap = (mesh: string): ConfigMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'istio', namespace: 'istio-system' },
+  data: { mesh },
+});
+
+describe('readMeshConfig', () => {
+  it('has no access log without a ConfigMap, or with an empty one', () => {
+    expect(readMeshConfig(undefined)).toEqual(DEFAULT_MESH_CONFIG);
+    expect(readMeshConfig(configMap(''))).toEqual(DEFAULT_MESH_CONFIG);
+  });
+
+  it('reads the access log settings', () => {
+    const mesh = readMeshConfig(
+      configMap('accessLogFile: /dev/stdout\naccessLogEncoding: JSON\naccessLogFormat: "{}"'),
+    );
+    expect(mesh).toEqual({
+      accessLogFile: '/dev/stdout',
+      accessLogEncoding: 'JSON',
+      accessLogFormat: '{}',
+      notices: [],
+    });
+  });
+
+  it.each([
+    ['a: [', 'is not YAML'],
+    ['- a', 'is not a mapping'],
+    ['accessLogFile: 5', 'must be a string'],
+    ['accessLogEncoding: XML', 'must be TEXT or JSON'],
+    ['h2UpgradePolicy: UPGRADE', 'is not honoured'],
+  ])('keeps the defaults for %j and says so', (text, message) => {
+    const { notices, ...settings } = readMeshConfig(configMap(text));
+    expect({ ...settings, notices: [] }).toEqual(DEFAULT_MESH_CONFIG);
+    expect(notices).toHaveLength(1);
+    expect(notices[0]?.message).toContain(message);
+  });
+});

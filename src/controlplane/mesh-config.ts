@@ -1,0 +1,78 @@
+// The mesh-wide settings: ConfigMap `istio` in istio-system, key `mesh`, YAML in it.
+
+import { parse } from 'yaml';
+import { keyOf } from '../resources/object.ts';
+import type { ConfigMap } from '../resources/types.ts';
+import type { Notice } from './notice.ts';
+
+/** The settings Limen honours, by the names of https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig */
+export interface MeshConfig {
+  /** Where requests are logged; '' is nowhere. */
+  readonly accessLogFile: string;
+  readonly accessLogEncoding: 'TEXT' | 'JSON';
+  /** '' is Istio's default format. */
+  readonly accessLogFormat: string;
+  readonly notices: readonly Notice[];
+}
+
+/** What holds without a ConfigMap. */
+export const DEFAULT_MESH_CONFIG: MeshConfig = {
+  accessLogFile: '',
+  accessLogEncoding: 'TEXT',
+  accessLogFormat: '',
+  notices: [],
+};
+
+const HONOURED = new Set(['accessLogFile', 'accessLogEncoding', 'accessLogFormat']);
+
+/** Settings that change nothing here, whatever their value: they concern what runs in a cluster. */
+const HARMLESS = new Set([
+  'rootNamespace',
+  'trustDomain',
+  'defaultConfig',
+  'defaultProviders',
+  'extensionProviders',
+  'enablePrometheusMerge',
+  'enableTracing',
+]);
+
+/** Reads the mesh configuration. What cannot be read is reported and leaves the default in place. */
+export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
+  if (configMap === undefined) return DEFAULT_MESH_CONFIG;
+  const object = keyOf(configMap);
+  const notices: Notice[] = [];
+  let mesh: unknown;
+  try {
+    mesh = parse(configMap.data?.mesh ?? '');
+  } catch (error) {
+    const message = `is not YAML, so the defaults hold: ${(error as Error).message.split('\n', 1)[0]}`;
+    return { ...DEFAULT_MESH_CONFIG, notices: [{ object, field: 'data.mesh', message }] };
+  }
+  if (mesh === null || mesh === undefined) return DEFAULT_MESH_CONFIG;
+  if (typeof mesh !== 'object' || Array.isArray(mesh)) {
+    const message = 'is not a mapping, so the defaults hold';
+    return { ...DEFAULT_MESH_CONFIG, notices: [{ object, field: 'data.mesh', message }] };
+  }
+  const settings = mesh as Record<string, unknown>;
+  for (const name of Object.keys(settings)) {
+    if (!HONOURED.has(name) && !HARMLESS.has(name)) {
+      notices.push({ object, field: `data.mesh.${name}`, message: 'is not honoured by Limen yet' });
+    }
+  }
+  const textOf = (name: string) => {
+    const value = settings[name];
+    if (value === undefined || value === null || typeof value === 'string') return value ?? '';
+    notices.push({ object, field: `data.mesh.${name}`, message: `must be a string, not ${typeof value}` });
+    return '';
+  };
+  const encoding = textOf('accessLogEncoding');
+  if (encoding !== '' && encoding !== 'TEXT' && encoding !== 'JSON') {
+    notices.push({ object, field: 'data.mesh.accessLogEncoding', message: `must be TEXT or JSON, not ${encoding}` });
+  }
+  return {
+    accessLogFile: textOf('accessLogFile'),
+    accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT',
+    accessLogFormat: textOf('accessLogFormat'),
+    notices,
+  };
+}

@@ -1,0 +1,41 @@
+import { create } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { parseNode } from './node.ts';
+
+const ID = 'router~10.0.0.1~istio-ingressgateway-abc.istio-system~istio-system.svc.cluster.local';
+
+describe('parseNode', () => {
+  it("reads type, address, pod and namespace from the id and labels from the metadata, as Istio's agent writes them", () => {
+    const metadata = {
+      LABELS: { istio: 'ingressgateway' },
+      NAMESPACE: 'istio-system',
+      NAME: 'istio-ingressgateway-abc',
+    };
+    expect(parseNode(create(NodeSchema, { id: ID, cluster: 'gateway', metadata }))).toEqual({
+      id: ID,
+      type: 'router',
+      ip: '10.0.0.1',
+      podName: 'istio-ingressgateway-abc',
+      namespace: 'istio-system',
+      labels: { istio: 'ingressgateway' },
+      cluster: 'gateway',
+    });
+  });
+
+  it('takes the namespace from the id when the metadata has none, and no labels for no labels', () => {
+    const node = parseNode(create(NodeSchema, { id: ID }));
+    expect(node.namespace).toBe('istio-system');
+    expect(node.labels).toEqual({});
+  });
+
+  it.each([
+    ['', 'it has 1 parts'],
+    ['router~10.0.0.1~pod.ns', 'it has 3 parts'],
+    ['waiter~10.0.0.1~pod.ns~ns.svc.cluster.local', "'waiter' is not a type of proxy"],
+    ['router~~pod.ns~ns.svc.cluster.local', 'the IP is empty'],
+    ['router~10.0.0.1~pod~ns.svc.cluster.local', "'pod' is not POD.NAMESPACE"],
+  ])('refuses the id %j and says why', (id, why) => {
+    expect(() => parseNode(create(NodeSchema, { id }))).toThrow(why);
+  });
+});

@@ -1,0 +1,54 @@
+// Who a proxy is: read out of the node that it introduces itself with over xDS, in the form Istio's agent writes.
+
+import type { JsonValue } from '@bufbuild/protobuf';
+import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+
+/** A proxy, as the translation sees it. */
+export interface ProxyNode {
+  /** `router~IP~pod.namespace~namespace.svc.cluster.local` */
+  readonly id: string;
+  readonly type: 'router' | 'sidecar';
+  readonly ip: string;
+  readonly podName: string;
+  readonly namespace: string;
+  /** Labels of the workload: what a Gateway's `selector` is held against. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cluster: string;
+}
+
+/**
+ * Reads a proxy's identity.
+ * @param node `id` is `<type>~<IP>~<pod>.<namespace>~<domain>`; metadata holds LABELS and NAMESPACE
+ * @throws Error that says what is wrong with the id
+ */
+export function parseNode(node: Node): ProxyNode {
+  const parts = node.id.split('~');
+  const [type, ip, workload, domain] = parts;
+  if (parts.length !== 4 || ip === undefined || workload === undefined || domain === undefined) {
+    throw new Error(malformed(node.id, `it has ${parts.length} parts`));
+  }
+  if (type !== 'router' && type !== 'sidecar') throw new Error(malformed(node.id, `'${type}' is not a type of proxy`));
+  if (ip === '') throw new Error(malformed(node.id, 'the IP is empty'));
+  const dot = workload.indexOf('.');
+  const metadata = node.metadata ?? {};
+  const namespace = text(metadata.NAMESPACE) ?? (dot < 0 ? '' : workload.slice(dot + 1));
+  const podName = dot < 0 ? workload : workload.slice(0, dot);
+  if (podName === '' || namespace === '') throw new Error(malformed(node.id, `'${workload}' is not POD.NAMESPACE`));
+  return { id: node.id, type, ip, podName, namespace, labels: labelsOf(metadata.LABELS), cluster: node.cluster };
+}
+
+function malformed(id: string, why: string): string {
+  return `node id '${id}' is not of the form router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local: ${why}`;
+}
+
+function text(value: JsonValue | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function labelsOf(value: JsonValue | undefined): Record<string, string> {
+  const labels: Record<string, string> = {};
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    for (const [name, label] of Object.entries(value)) if (typeof label === 'string') labels[name] = label;
+  }
+  return labels;
+}

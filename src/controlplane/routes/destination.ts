@@ -1,0 +1,66 @@
+// A destination as the name of a cluster, and what is wrong with it.
+
+import { clusterName } from '../cluster-name.ts';
+import { DOMAIN } from '../hosts.ts';
+import type { PushContext } from '../push-context.ts';
+import { lookUpService } from '../registry/registry.ts';
+import type { MeshService } from '../registry/service.ts';
+import type { Destination } from './http-route.ts';
+
+/** Where a destination leads. */
+export interface ResolvedDestination {
+  readonly cluster: string;
+  readonly service: MeshService | undefined;
+  /** Field below the destination and what is wrong; the route then answers 503, as Istio's does. */
+  readonly problem?: { readonly field: string; readonly message: string };
+}
+
+/**
+ * The cluster of a destination. A service that does not exist gets its name all the same: Envoy answers 503 there.
+ * @param namespaces the VirtualService's, whose services come first, and the proxy's, which must see the service
+ * @param listenPort the Gateway's port: the port of a service with several when the destination names none
+ */
+export function resolveDestination(
+  destination: Destination,
+  namespaces: readonly [string, string],
+  listenPort: number,
+  context: PushContext,
+): ResolvedDestination {
+  const service = lookUpService(context.registry, destination.host, namespaces);
+  const onlyPort = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
+  const port = destination.port?.number || onlyPort || listenPort;
+  const subset = destination.subset ?? '';
+  const cluster = clusterName(port, subset, destination.host);
+  const problem = problemOf(destination, service, port, subset, namespaces[1], context);
+  return problem === undefined ? { cluster, service } : { cluster, service, problem };
+}
+
+function problemOf(
+  { host }: Destination,
+  service: MeshService | undefined,
+  port: number,
+  subset: string,
+  proxyNamespace: string,
+  context: PushContext,
+): ResolvedDestination['problem'] {
+  const answer = 'requests are answered 503';
+  if (service === undefined) {
+    const elsewhere = context.registry.byHostname.has(host) ? 'is not exported to the gateway' : 'does not exist';
+    const qualified = `${host}.svc.${DOMAIN}`;
+    const hint = context.registry.byHostname.has(qualified) ? `; write ${qualified}` : '';
+    return { field: 'host', message: `service ${host} ${elsewhere}: ${answer}${hint}` };
+  }
+  if (!service.ports.some(({ number }) => number === port)) {
+    const ports = service.ports.map(({ number }) => number).join(', ') || 'none';
+    return { field: 'port.number', message: `service ${host} has no port ${port} (it has ${ports}): ${answer}` };
+  }
+  if (service.resolution === 'none' && context.registry.endpointsOf(service).get(port)?.length === 0) {
+    const message = `ServiceEntry ${service.namespace}/${service.key.name} has resolution NONE and no endpoints, so a gateway can't know where to go: ${answer}`;
+    return { field: 'host', message };
+  }
+  if (subset === '') return undefined;
+  const rule = context.destinationRules.ruleFor(service, proxyNamespace);
+  if (rule?.subsets.some(({ name }) => name === subset)) return undefined;
+  const why = rule === undefined ? 'no DestinationRule is there for it' : 'its DestinationRule has none of that name';
+  return { field: 'subset', message: `service ${host} has no subset '${subset}' (${why}): ${answer}` };
+}

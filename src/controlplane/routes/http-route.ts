@@ -1,0 +1,103 @@
+// The parts of a VirtualService's HTTP route, spelled out: the generated types are unions too deep to work with.
+// https://istio.io/latest/docs/reference/config/networking/virtual-service/
+
+import type { StringMatch } from './string-match.ts';
+
+export interface Destination {
+  host: string;
+  subset?: string;
+  port?: { number?: number };
+}
+
+export interface HeaderChanges {
+  set?: Record<string, string>;
+  add?: Record<string, string>;
+  remove?: string[];
+}
+
+export interface Headers {
+  request?: HeaderChanges;
+  response?: HeaderChanges;
+}
+
+export interface WeightedDestination {
+  destination: Destination;
+  weight?: number;
+  headers?: Headers;
+}
+
+export interface HttpMatch {
+  name?: string;
+  uri?: StringMatch;
+  ignoreUriCase?: boolean;
+  scheme?: StringMatch;
+  method?: StringMatch;
+  authority?: StringMatch;
+  headers?: Record<string, StringMatch>;
+  withoutHeaders?: Record<string, StringMatch>;
+  queryParams?: Record<string, StringMatch>;
+  port?: number;
+  gateways?: string[];
+  sourceLabels?: Record<string, string>;
+  sourceNamespace?: string;
+  statPrefix?: string;
+}
+
+export interface HttpRewrite {
+  uri?: string;
+  authority?: string;
+  uriRegexRewrite?: { match?: string; rewrite?: string };
+}
+
+export interface HttpRedirect {
+  uri?: string;
+  authority?: string;
+  port?: number;
+  derivePort?: 'FROM_PROTOCOL_DEFAULT' | 'FROM_REQUEST_PORT';
+  scheme?: string;
+  redirectCode?: number;
+}
+
+export interface HttpRetry {
+  attempts?: number;
+  perTryTimeout?: string;
+  retryOn?: string;
+  retryRemoteLocalities?: boolean;
+  retryIgnorePreviousHosts?: boolean;
+  backoff?: string;
+}
+
+/** One `spec.http[]`, its host and gateway names fully qualified. */
+export interface HttpRouteSpec {
+  name?: string;
+  match?: HttpMatch[];
+  route?: WeightedDestination[];
+  redirect?: HttpRedirect;
+  directResponse?: { status: number; body?: { string?: string; bytes?: string } };
+  delegate?: { name?: string; namespace?: string };
+  rewrite?: HttpRewrite;
+  timeout?: string;
+  retries?: HttpRetry;
+  headers?: Headers;
+  mirror?: unknown;
+  mirrors?: unknown;
+  mirrorPercent?: unknown;
+  mirrorPercentage?: unknown;
+  corsPolicy?: unknown;
+  fault?: unknown;
+}
+
+export interface L4Match {
+  port?: number;
+  gateways?: string[];
+  sniHosts?: string[];
+  sourceLabels?: Record<string, string>;
+  sourceNamespace?: string;
+  destinationSubnets?: string[];
+}
+
+/** One `spec.tcp[]` or `spec.tls[]`. */
+export interface L4RouteSpec {
+  match?: L4Match[];
+  route?: WeightedDestination[];
+}

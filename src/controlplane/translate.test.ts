@@ -1,0 +1,151 @@
+import { X509Certificate } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { issueCertificate } from '../../scripts/certificates/issue.ts';
+import type { ResourceObject } from '../resources/object.ts';
+import { Snapshot } from '../resources/snapshot.ts';
+import { type ResourceSet, TypeUrl } from '../xds/resources.ts';
+import type { ProxyNode } from './node.ts';
+import { createPushContext } from './push-context.ts';
+import { translate } from './translate.ts';
+
+const NODE: ProxyNode = {
+  id: 'router~127.0.0.1~gateway.istio-system~istio-system.svc.cluster.local',
+  type: 'router',
+  ip: '127.0.0.1',
+  podName: 'gateway',
+  namespace: 'istio-system',
+  labels: { istio: 'ingressgateway' },
+  cluster: '',
+};
+
+const gateway = (server: object, name = 'gateway'): ResourceObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'Gateway',
+  metadata: { name, namespace: 'default' },
+  spec: { selector: { istio: 'ingressgateway' }, servers: [server] },
+});
+
+const HTTP = { port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] };
+
+const virtualService = (name: string, prefix = '/'): ResourceObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    hosts: [`${name}.example`],
+    gateways: ['gateway'],
+    http: [{ match: [{ uri: { prefix } }], route: [{ destination: { host: 'shop' } }] }],
+  },
+});
+
+const service = (name: string): ResourceObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default' },
+  spec: { selector: { app: name }, ports: [{ name: 'http', port: 80 }] },
+});
+
+const pod = (app: string, podIP: string): ResourceObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: app, namespace: 'default', labels: { app } },
+  status: { podIP, conditions: [{ type: 'Ready', status: 'True' }] },
+});
+
+/** Names of the resources that are not the identical object in both sets. */
+function changed(before: ResourceSet, after: ResourceSet): string[] {
+  const names: string[] = [];
+  for (const [typeUrl, resources] of after) {
+    for (const [name, resource] of resources) if (before.get(typeUrl)?.get(name) !== resource) names.push(name);
+  }
+  return names;
+}
+
+describe('a translation after another', () => {
+  const fixed = [gateway(HTTP), virtualService('a'), service('shop'), service('cart'), pod('cart', '10.0.0.9')];
+  const firstContext = createPushContext(Snapshot.of([...fixed, virtualService('b'), pod('shop', '10.0.0.1')]));
+  const first = translate(firstContext, NODE).resources;
+
+  it('builds nothing anew when nothing changed', () => {
+    const objects = [...fixed, virtualService('b'), pod('shop', '10.0.0.1')];
+    const snapshot = Snapshot.of(objects);
+    const context = createPushContext(snapshot);
+    const resources = translate(context, NODE).resources;
+    const again = translate(createPushContext(Snapshot.of(objects), context), NODE).resources;
+    expect(changed(resources, again)).toEqual([]);
+  });
+
+  it('builds only the endpoints anew when a pod changed', () => {
+    const base = [...fixed, virtualService('b')];
+    const context = createPushContext(Snapshot.of([...base, pod('shop', '10.0.0.1')]));
+    const { resources } = translate(context, NODE);
+    const next = createPushContext(Snapshot.of([...base, pod('shop', '10.0.0.2')]), context);
+    expect(changed(resources, translate(next, NODE).resources)).toEqual([
+      'outbound|80||shop.default.svc.cluster.local',
+    ]);
+  });
+
+  it('builds only the RouteConfiguration anew when a VirtualService changed, and equals a translation from scratch', () => {
+    const objects = [...fixed, virtualService('b', '/changed'), pod('shop', '10.0.0.1')];
+    const next = translate(createPushContext(Snapshot.of(objects), firstContext), NODE).resources;
+    const scratch = translate(createPushContext(Snapshot.of(objects)), NODE).resources;
+    const versions = (set: ResourceSet) =>
+      [...set].map(([type, each]) => [type, [...each].map(([name, { version }]) => [name, version])]);
+    expect(versions(next)).toEqual(versions(scratch));
+    expect(next.get(TypeUrl.RouteConfiguration)?.get('http.80')).not.toBe(
+      first.get(TypeUrl.RouteConfiguration)?.get('http.80'),
+    );
+    expect(next.get(TypeUrl.Listener)?.get('0.0.0.0_80')?.version).toBe(
+      first.get(TypeUrl.Listener)?.get('0.0.0.0_80')?.version,
+    );
+  });
+});
+
+describe('a Secret that the gateway can’t use', () => {
+  const server = {
+    port: { number: 443, name: 'https', protocol: 'HTTPS' },
+    hosts: ['shop.example'],
+    tls: { mode: 'SIMPLE', credentialName: 'cred' },
+  };
+  const translateWith = (data: Record<string, string>) => {
+    const secret: ResourceObject & { data: Record<string, string> } = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'cred', namespace: 'istio-system' },
+      data: Object.fromEntries(
+        Object.entries(data).map(([name, text]) => [name, Buffer.from(text).toString('base64')]),
+      ),
+    };
+    return translate(createPushContext(Snapshot.of([gateway(server), secret])), NODE);
+  };
+
+  it('is not sent when its key belongs to another certificate, and the notice says so without the key', async () => {
+    const [a, b] = await Promise.all(['a', 'b'].map((commonName) => issueCertificate({ commonName, use: 'server' })));
+    const { resources, notices } = translateWith({ 'tls.crt': a?.certificate ?? '', 'tls.key': b?.key ?? '' });
+    expect(resources.get(TypeUrl.Secret)?.size).toBe(0);
+    expect(notices.map(({ message }) => message).join()).toContain('tls.key that does not belong to its tls.crt');
+    expect(JSON.stringify(notices)).not.toContain('PRIVATE');
+  });
+
+  it.each([
+    [{ 'tls.crt': 'x', 'tls.key': 'x' }, 'no certificate in PEM form'],
+    [{ 'tls.crt': '', 'tls.key': 'x' }, 'no tls.crt'],
+    [{}, 'no tls.crt'],
+  ])('is not sent with the content %j', (data, why) => {
+    const { resources, notices } = translateWith(data);
+    expect(resources.get(TypeUrl.Secret)?.size).toBe(0);
+    expect(notices.map(({ message }) => message).join()).toContain(why);
+  });
+
+  it('takes its key nowhere but into the SDS resource', async () => {
+    const { certificate, key } = await issueCertificate({ commonName: 'shop.example', use: 'server' });
+    expect(new X509Certificate(certificate).subject).toBe('CN=shop.example');
+    const { resources, notices } = translateWith({ 'tls.crt': certificate, 'tls.key': key });
+    expect(notices).toEqual([]);
+    const body = key.split('\n')[1] as string;
+    for (const [type, each] of resources) {
+      const holds = [...each.values()].some(({ any }) => Buffer.from(any.value).includes(body));
+      expect([type, holds]).toEqual([type, type === TypeUrl.Secret]);
+    }
+  });
+});

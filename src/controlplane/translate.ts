@@ -1,0 +1,89 @@
+// What one proxy is to have: all its xDS resources out of one push context.
+
+import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ClusterLoadAssignmentSchema } from '../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { ListenerSchema } from '../xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
+import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../xds/resources.ts';
+import { BLACK_HOLE_CLUSTER, clustersOf } from './clusters.ts';
+import { loadAssignment } from './endpoints.ts';
+import { gatewaysOf } from './gateways/select.ts';
+import { listenersOf } from './listeners/listener.ts';
+import type { ProxyNode } from './node.ts';
+import type { Notice } from './notice.ts';
+import type { PushContext } from './push-context.ts';
+import { encodeRouteConfiguration } from './routes/encode.ts';
+import { routeConfiguration } from './routes/route-configuration.ts';
+import { secretsOf } from './secrets.ts';
+import { untranslatedFields } from './untranslated.ts';
+
+export type { Notice } from './notice.ts';
+
+/** A proxy's resources, and what the user is to be told. */
+export interface Translation {
+  readonly resources: ResourceSet;
+  readonly notices: readonly Notice[];
+}
+
+/** Translates for one proxy. The same context and node give equal resources; what did not change since the context before is not built again. */
+export function translate(context: PushContext, node: ProxyNode): Translation {
+  const notices: Notice[] = [];
+  const clusters = new Map<string, EncodedResource>();
+  const endpoints = new Map<string, EncodedResource>();
+  for (const { message, service, port, subset } of clustersOf(context, node)) {
+    const { name } = message;
+    if (clusters.has(name)) continue;
+    clusters.set(name, encodeResource(name, ClusterSchema, message));
+    if (message.edsClusterConfig === undefined) continue;
+    const found = context.registry.endpointsOf(service);
+    const assignment = context.memo.get(`eds/${name}`, [found, subset, service], () =>
+      loadAssignment(name, service, port, subset, context),
+    );
+    endpoints.set(name, encodeResource(name, ClusterLoadAssignmentSchema, assignment));
+  }
+  clusters.set(BLACK_HOLE_CLUSTER.name, encodeResource(BLACK_HOLE_CLUSTER.name, ClusterSchema, BLACK_HOLE_CLUSTER));
+
+  const gateways = gatewaysOf(context, node);
+  const listeners = new Map<string, EncodedResource>();
+  for (const { message, notices: own } of listenersOf(gateways, context, node)) {
+    if (message !== undefined) listeners.set(message.name, encodeResource(message.name, ListenerSchema, message));
+    for (const notice of own) notices.push(notice);
+  }
+  const routes = new Map<string, EncodedResource>();
+  for (const [name, servers] of gateways.serversByRouteName) {
+    const { message, notices: own } = routeConfiguration(name, servers, context, node);
+    routes.set(
+      name,
+      encodeResource(name, RouteConfigurationSchema, message, () => encodeRouteConfiguration(message)),
+    );
+    for (const notice of own) notices.push(notice);
+  }
+  const secrets = new Map<string, EncodedResource>();
+  const builtSecrets = secretsOf(gateways, context, node);
+  for (const message of builtSecrets.messages)
+    secrets.set(message.name, encodeResource(message.name, SecretSchema, message));
+
+  notices.push(...gateways.notices, ...builtSecrets.notices, ...untranslatedFields(context, gateways));
+  return {
+    resources: new Map([
+      [TypeUrl.Cluster, clusters],
+      [TypeUrl.ClusterLoadAssignment, endpoints],
+      [TypeUrl.Listener, listeners],
+      [TypeUrl.RouteConfiguration, routes],
+      [TypeUrl.Secret, secrets],
+    ]),
+    notices: unique(notices),
+  };
+}
+
+/** One notice once, however many hosts or ports it was met on. */
+function unique(notices: readonly Notice[]): Notice[] {
+  const seen = new Map<string, Notice>();
+  for (const notice of notices) {
+    const { kind, namespace, name } = notice.object;
+    const key = `${kind}/${namespace}/${name}\n${notice.field ?? ''}\n${notice.message}`;
+    if (!seen.has(key)) seen.set(key, notice);
+  }
+  return [...seen.values()];
+}

@@ -1,0 +1,49 @@
+// Takes a request target apart: origin-form, absolute-form, authority-form, asterisk-form. RFC 9112 section 3.2
+
+import { CODEC_ERROR, HTTPS_URL_ON_PLAINTEXT, INVALID_AUTHORITY, INVALID_URL, type ParseError } from './head-parser.ts';
+
+/** Authority and path of a request. */
+export interface Target {
+  /** undefined: the Host header says. */
+  readonly authority: string | undefined;
+  /** Path and query; '' for CONNECT, `*` for the asterisk-form. */
+  readonly path: string;
+}
+
+const AUTHORITY_CHARS = new Uint8Array(256);
+for (const char of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@[]%") {
+  AUTHORITY_CHARS[char.charCodeAt(0)] = 1;
+}
+
+/** True for what may stand in Host. */
+export function isValidAuthority(authority: string): boolean {
+  for (let i = 0; i < authority.length; i += 1) if (AUTHORITY_CHARS[authority.charCodeAt(i)] !== 1) return false;
+  return true;
+}
+
+/**
+ * For targets that are not origin-form.
+ *
+ * @param secure the connection is TLS
+ */
+export function parseTarget(method: string, target: string, secure: boolean): Target | ParseError {
+  if (method === 'CONNECT') {
+    if (!isValidAuthority(target)) return INVALID_AUTHORITY;
+    // host ":" port. RFC 9112 section 3.2.3
+    return target.lastIndexOf(':') > 0 ? { authority: target, path: '' } : INVALID_URL;
+  }
+  if (target === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : INVALID_URL;
+  const lower = target.slice(0, 8).toLowerCase();
+  let start: number;
+  if (lower.startsWith('http://')) start = 7;
+  else if (lower === 'https://') {
+    if (!secure) return HTTPS_URL_ON_PLAINTEXT;
+    start = 8;
+  } else return CODEC_ERROR;
+  let end = start;
+  while (end < target.length && !'/?#'.includes(target[end]!)) end += 1;
+  const authority = target.slice(start, end);
+  if (authority === '' || authority.includes('@') || !isValidAuthority(authority)) return INVALID_URL;
+  const rest = target.slice(end);
+  return { authority, path: rest.startsWith('/') ? rest : `/${rest}` };
+}

@@ -1,0 +1,431 @@
+import { once } from 'node:events';
+import { Agent, createServer as createHttpServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { create } from '@bufbuild/protobuf';
+import { afterEach, describe, expect, it } from 'vitest';
+import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { TypeUrl } from '../xds/resources.ts';
+import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts';
+import * as xds from './test-support.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  undo.push(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** An upstream that answers with its name. */
+function upstream(name: string): Promise<number> {
+  return listen(createHttpServer((_request, response) => response.end(name)));
+}
+
+/** An upstream whose answers wait until they are let go. */
+async function slowUpstream(name: string) {
+  const waiting: ServerResponse[] = [];
+  const arrivals: (() => void)[] = [];
+  const server = createHttpServer((_request, response) => {
+    waiting.push(response);
+    for (const arrived of arrivals) arrived();
+  });
+  const port = await listen(server);
+  return {
+    port,
+    async arrived(count: number): Promise<void> {
+      while (waiting.length < count) await new Promise<void>((resolve) => arrivals.push(resolve));
+    },
+    release: () => {
+      for (const response of waiting) response.end(name);
+    },
+  };
+}
+
+async function start(control: { address: string }, options: Partial<ProxyOptions> = {}): Promise<RunningProxy> {
+  const proxy = await startProxy({
+    xds: control.address,
+    node: create(NodeSchema, { id: 'router~127.0.0.1~gw-0.istio-system~istio-system.svc.cluster.local' }),
+    workers: 1,
+    bind: { publish: [{ host: '127.0.0.1', hostPort: 0, listenerPort: 8080 }] },
+    admin: { host: '127.0.0.1', port: 0 },
+    log: xds.testLog,
+    ...options,
+  });
+  undo.push(() => proxy.close());
+  return proxy;
+}
+
+async function controlPlane(resources: xds.TestResources): Promise<xds.TestControlPlane> {
+  const control = await xds.startControlPlane(resources);
+  undo.push(() => control.close());
+  return control;
+}
+
+const portOf = (proxy: RunningProxy, listenerPort = 8080) =>
+  proxy.published.find((publish) => publish.listenerPort === listenerPort)?.hostPort ?? 0;
+
+async function body(url: string): Promise<string> {
+  return (await fetch(url, { headers: { connection: 'close' } })).text();
+}
+
+/** Asks until the answer is the wanted one: for what follows a push. */
+async function eventually<Value>(ask: () => Promise<Value> | Value, wanted: (value: Value) => boolean): Promise<Value> {
+  for (;;) {
+    const value = await ask();
+    if (wanted(value)) return value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** One HTTP listener on 8080 that leads to one upstream. */
+function httpGateway(port: number, more: Partial<xds.TestResources> = {}): xds.TestResources {
+  return {
+    listeners: [xds.listener(8080, [xds.chain(xds.httpFilter('http.8080'))])],
+    routes: [xds.routes('http.8080', 'a')],
+    clusters: [xds.cluster('a')],
+    endpoints: [xds.endpoints('a', port)],
+    ...more,
+  };
+}
+
+/** What the control plane was told about a type: the refusal, once there is one. */
+function refusal(control: xds.TestControlPlane, typeUrl: TypeUrl): string | undefined {
+  const status = control.server.clients()[0]?.subscriptions.find((one) => one.typeUrl === typeUrl);
+  return status?.refusal?.message;
+}
+
+describe.each([1, 2])('a data plane of %d workers', (workers) => {
+  it('serves what the control plane says, and is ready then', async () => {
+    const control = await controlPlane(httpGateway(await upstream('hello')));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    expect(await body(`http://127.0.0.1:${portOf(proxy)}/`)).toBe('hello');
+    expect(await body(`http://127.0.0.1:${proxy.adminPort}/ready`)).toBe('LIVE\n');
+  });
+
+  it('follows changes of endpoints, routes and listeners', async () => {
+    const [a, b] = [await upstream('a'), await upstream('b')];
+    const control = await controlPlane(httpGateway(a));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    control.set(httpGateway(b));
+    await eventually(
+      () => body(url),
+      (text) => text === 'b',
+    );
+    control.set({
+      ...httpGateway(b),
+      listeners: [xds.listener(8080, [xds.chain(xds.httpFilter('other'))])],
+      routes: [xds.routes('other', 'c')],
+      clusters: [xds.cluster('c')],
+      endpoints: [xds.endpoints('c', a)],
+    });
+    await eventually(
+      () => body(url),
+      (text) => text === 'a',
+    );
+  });
+
+  it('finishes requests under way on the old configuration while new ones take the new', async () => {
+    const slow = await slowUpstream('old');
+    const fresh = await upstream('new');
+    const control = await controlPlane(httpGateway(slow.port));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    const underWay = Array.from({ length: 20 }, () => body(url));
+    await slow.arrived(20);
+    control.set({
+      listeners: [xds.listener(8080, [xds.chain(xds.httpFilter('v2'))])],
+      routes: [xds.routes('v2', 'b')],
+      clusters: [xds.cluster('b')],
+      endpoints: [xds.endpoints('b', fresh)],
+    });
+    await eventually(
+      () =>
+        control.server
+          .clients()[0]
+          ?.subscriptions.every((one) => one.typeUrl !== TypeUrl.Listener || one.ackedVersion === one.sentVersion)
+          ? body(url)
+          : 'not yet',
+      (text) => text === 'new',
+    );
+    slow.release();
+    expect(new Set(await Promise.all(underWay))).toEqual(new Set(['old']));
+  });
+
+  it('refuses a listener it can not serve, says why, and goes on with the others and with the last good version', async () => {
+    const port = await upstream('hello');
+    const control = await controlPlane(httpGateway(port));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const unknown = xds.listener(8080, [
+      xds.chain({
+        ...xds.httpFilter('http.8080'),
+        name: 'x',
+        configType: {
+          case: 'typedConfig',
+          value: { ...xds.httpFilter('x').configType.value, typeUrl: 'type.googleapis.com/x.Y' },
+        },
+      } as never),
+    ]);
+    const fine = xds.listener(9090, [xds.chain(xds.httpFilter('http.8080'))], { bindToPort: false });
+    control.set(httpGateway(port, { listeners: [unknown, fine] }));
+    const reason = await eventually(
+      () => refusal(control, TypeUrl.Listener),
+      (text) => text !== undefined,
+    );
+    expect(reason).toMatch(
+      /^Listener 0\.0\.0\.0_8080: filter_chains\[0\]\.filters\[0\] \(x\): a filter of type .*x\.Y is not supported/,
+    );
+    expect(await body(`http://127.0.0.1:${portOf(proxy)}/`)).toBe('hello');
+    expect(await body(`http://127.0.0.1:${proxy.adminPort}/listeners`)).toContain('0.0.0.0_9090');
+  });
+
+  it('refuses a listener whose port is taken, and serves the rest', async () => {
+    const port = await upstream('hello');
+    const taken = await listen(createServer());
+    const control = await controlPlane(httpGateway(port));
+    const proxy = await start(control, {
+      workers,
+      bind: { address: '127.0.0.1', publish: [{ host: '127.0.0.1', hostPort: 0, listenerPort: 8080 }] },
+    });
+    control.set(httpGateway(port, { listeners: [xds.listener(taken, [xds.chain(xds.httpFilter('http.8080'))])] }));
+    const reason = await eventually(
+      () => refusal(control, TypeUrl.Listener),
+      (text) => text !== undefined && text.includes(String(taken)),
+    );
+    expect(reason).toContain(`127.0.0.1:${taken} is taken by another process`);
+    expect(proxy.adminPort).toBeGreaterThan(0);
+  });
+
+  it('drains: accepts no more, finishes what is under way, and is gone', async () => {
+    const slow = await slowUpstream('done');
+    const control = await controlPlane(httpGateway(slow.port));
+    const proxy = await start(control, { workers, drainSeconds: 20 });
+    await proxy.ready;
+    const port = portOf(proxy);
+    const underWay = body(`http://127.0.0.1:${port}/`);
+    await slow.arrived(1);
+    const drained = proxy.drain();
+    await eventually(
+      () =>
+        new Promise<string>((resolve) => {
+          const socket = connect(port, '127.0.0.1');
+          socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+          socket.on('connect', () => {
+            socket.destroy();
+            resolve('connected');
+          });
+        }),
+      (result) => result === 'ECONNREFUSED',
+    );
+    slow.release();
+    expect(await underWay).toBe('done');
+    await drained;
+    await proxy.closed;
+  });
+
+  it('goes on serving when the control plane goes away', async () => {
+    const control = await controlPlane(httpGateway(await upstream('hello')));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    await control.close();
+    expect(await body(`http://127.0.0.1:${portOf(proxy)}/`)).toBe('hello');
+  });
+});
+
+describe('a published port', () => {
+  it('closes connections at once while no listener is behind it, stays bound, and serves when one comes', async () => {
+    const port = await upstream('hello');
+    const control = await controlPlane({});
+    const proxy = await start(control);
+    const socket = connect(portOf(proxy), '127.0.0.1');
+    await once(socket, 'close');
+    control.set(httpGateway(port));
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    const ask = () => body(url).catch(() => 'closed');
+    await eventually(ask, (text) => text === 'hello');
+    control.set({});
+    await eventually(ask, (text) => text === 'closed');
+    control.set(httpGateway(port));
+    await eventually(ask, (text) => text === 'hello');
+  });
+
+  it.each([1, 2])('that is taken is an error that says what to do (%d workers)', async (workers) => {
+    const taken = await listen(createServer());
+    const control = await controlPlane({});
+    const bind = { publish: [{ host: '127.0.0.1', hostPort: taken, listenerPort: 8080 }] };
+    await expect(start(control, { workers, bind })).rejects.toThrow(`127.0.0.1:${taken} is taken by another process`);
+  });
+
+  it('can not be shared silently by two data planes', async () => {
+    const control = await controlPlane({});
+    const first = await start(control, { workers: 2 });
+    const bind = { publish: [{ host: '127.0.0.1', hostPort: portOf(first), listenerPort: 8080 }] };
+    await expect(start(control, { bind })).rejects.toThrow('is taken');
+  });
+
+  it('of 15021 answers readiness: 503 before the first configuration, 200 then', async () => {
+    const bind = {
+      publish: [
+        { host: '127.0.0.1', hostPort: 0, listenerPort: 15021 },
+        { host: '127.0.0.1', hostPort: 0, listenerPort: 8080 },
+      ],
+    };
+    const silent = await listen(createServer());
+    const waiting = await start({ address: `127.0.0.1:${silent}` }, { bind });
+    const status = async (proxy: RunningProxy) =>
+      (await fetch(`http://127.0.0.1:${portOf(proxy, 15021)}/healthz/ready`)).status;
+    expect(await status(waiting)).toBe(503);
+    const control = await controlPlane(httpGateway(await upstream('hello')));
+    const proxy = await start(control, { bind });
+    await proxy.ready;
+    expect(await status(proxy)).toBe(200);
+  });
+});
+
+describe('a listener', () => {
+  it('of 0.0.0.0 is bound on the address of the pod, and dumped as xDS said it', async () => {
+    const free = createServer().listen(0, '127.77.3.1');
+    await once(free, 'listening');
+    const { port } = free.address() as AddressInfo;
+    await new Promise((resolve) => free.close(resolve));
+    const control = await controlPlane(
+      httpGateway(await upstream('hello'), {
+        listeners: [xds.listener(port, [xds.chain(xds.httpFilter('http.8080'))])],
+      }),
+    );
+    const proxy = await start(control, { bind: { address: '127.77.3.1', publish: [] } });
+    await proxy.ready;
+    expect(await body(`http://127.77.3.1:${port}/`)).toBe('hello');
+    expect(await body(`http://127.0.0.1:${proxy.adminPort}/listeners`)).toContain(`0.0.0.0_${port}::0.0.0.0:${port}`);
+  });
+
+  it('with the address of another one is refused', async () => {
+    const control = await controlPlane({});
+    await start(control);
+    const chains = [xds.chain(xds.tcpFilter('a'))];
+    control.set({ listeners: [xds.listener(8080, chains), xds.listener(8080, chains, { name: 'second' })] });
+    const reason = await eventually(
+      () => refusal(control, TypeUrl.Listener),
+      (text) => text !== undefined,
+    );
+    expect(reason).toBe("Listener second: address: 0.0.0.0:8080 is the address of listener '0.0.0.0_8080' already");
+  });
+
+  it('whose unchanged filter chain stays keeps the connections of that chain', async () => {
+    const echo = await listen(createServer((socket) => socket.pipe(socket)));
+    const kept = xds.chain(xds.tcpFilter('a'));
+    const resources = (chains: ReturnType<typeof xds.chain>[]) => ({
+      listeners: [xds.listener(8080, chains)],
+      clusters: [xds.cluster('a')],
+      endpoints: [xds.endpoints('a', echo)],
+    });
+    const control = await controlPlane(resources([kept]));
+    const proxy = await start(control, { updateDrainSeconds: 0 });
+    await proxy.ready;
+    const socket = connect(portOf(proxy), '127.0.0.1');
+    socket.write('one');
+    expect(String((await once(socket, 'data'))[0])).toBe('one');
+    control.set(resources([kept, xds.chain(xds.tcpFilter('a'), { serverNames: ['a.test'] })]));
+    await eventually(
+      () => body(`http://127.0.0.1:${proxy.adminPort}/config_dump`),
+      (dump) => dump.includes('a.test') && !dump.includes('warming_state'),
+    );
+    socket.write('two');
+    expect(String((await once(socket, 'data'))[0])).toBe('two');
+    control.set(resources([xds.chain(xds.tcpFilter('a', { statPrefix: 'changed' }))]));
+    await once(socket, 'close');
+  });
+
+  it('serves without a route table that never comes, and does not hold up readiness for ever', async () => {
+    const control = await controlPlane(httpGateway(await upstream('hello'), { routes: [] }));
+    const proxy = await start(control);
+    await proxy.ready;
+    expect((await fetch(`http://127.0.0.1:${portOf(proxy)}/`)).status).toBe(404);
+  });
+});
+
+describe('worker processes', () => {
+  it('that crash are replaced with the full configuration, and take only their own connections with them', async () => {
+    const control = await controlPlane(httpGateway(await upstream('hello')));
+    const proxy = await start(control, { workers: 2 });
+    await proxy.ready;
+    const port = portOf(proxy);
+    const agent = new Agent({ keepAlive: true });
+    undo.push(() => agent.destroy());
+    const before = proxy.workerPids();
+    process.kill(before[0]!, 'SIGKILL');
+    await eventually(
+      () => proxy.workerPids(),
+      (pids) => pids.length === 2 && !pids.includes(before[0]!),
+    );
+    process.kill(before[1]!, 'SIGKILL');
+    await eventually(
+      () => proxy.workerPids(),
+      (pids) => pids.length === 2 && !pids.includes(before[1]!),
+    );
+    const ask = () => body(`http://127.0.0.1:${port}/`).catch(() => 'closed');
+    expect(await eventually(ask, (text) => text === 'hello')).toBe('hello');
+  });
+
+  it('add up their statistics', async () => {
+    const control = await controlPlane(httpGateway(await upstream('hello')));
+    const proxy = await start(control, { workers: 2 });
+    await proxy.ready;
+    for (let index = 0; index < 10; index += 1) await body(`http://127.0.0.1:${portOf(proxy)}/`);
+    const stats = await body(`http://127.0.0.1:${proxy.adminPort}/stats?usedonly`);
+    expect(stats).toContain('listener.0.0.0.0_8080.downstream_cx_total: 10');
+    expect(stats).toContain('cluster.a.upstream_rq_total: 10');
+    expect(stats).toContain('server.concurrency: 2');
+    expect(await body(`http://127.0.0.1:${proxy.adminPort}/clusters`)).toMatch(/a::127\.0\.0\.1:\d+::rq_total::10/);
+  });
+});
+
+describe('load', () => {
+  it('loses no request while listeners, routes and endpoints change under it', async () => {
+    const ports = [await upstream('a'), await upstream('b')];
+    const version = (index: number): xds.TestResources => ({
+      listeners: [xds.listener(8080, [xds.chain(xds.httpFilter(`r${index % 3}`))])],
+      routes: [xds.routes(`r${index % 3}`, `c${index % 2}`)],
+      clusters: [xds.cluster(`c${index % 2}`)],
+      endpoints: [xds.endpoints(`c${index % 2}`, ports[index % 2]!)],
+    });
+    const control = await controlPlane(version(0));
+    const proxy = await start(control);
+    await proxy.ready;
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    undo.push(() => agent.destroy());
+    const statuses = new Map<number, number>();
+    let stop = false;
+    const client = async () => {
+      while (!stop) {
+        const status = await new Promise<number>((resolve, reject) => {
+          get({ port: portOf(proxy), host: '127.0.0.1', agent }, (response: IncomingMessage) => {
+            response.resume();
+            response.on('end', () => resolve(response.statusCode ?? 0));
+          }).on('error', reject);
+        });
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }
+    };
+    const clients = Array.from({ length: 8 }, client);
+    for (let index = 1; index <= 10; index += 1) {
+      control.set(version(index));
+      const wanted = `r${index % 3}`;
+      await eventually(
+        () => body(`http://127.0.0.1:${proxy.adminPort}/config_dump?resource=dynamic_listeners`),
+        (dump) => dump.includes(`"${wanted}"`) && !dump.includes('warming_state'),
+      );
+    }
+    stop = true;
+    await Promise.all(clients);
+    expect([...statuses.keys()]).toEqual([200]);
+  });
+});

@@ -1,0 +1,249 @@
+// One data plane: takes its configuration from an xDS server, serves it with one worker in this process or several in their own.
+
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { AdsClient } from '../xds/client.ts';
+import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { TypeUrl } from '../xds/resources.ts';
+import { startAdmin } from './admin/admin-server.ts';
+import type { RunningEndpoint } from './admin/http-endpoint.ts';
+import { startPrometheusServer, startStatusServer } from './admin/status-server.ts';
+import type { DataplaneView, ServerState } from './admin/view.ts';
+import { type BindRules, type Endpoint, explainBindError, type Publish } from './config/bind-rules.ts';
+import { Configuration } from './config/configuration.ts';
+import { createView } from './config/view.ts';
+import { ConfigError } from './connection.ts';
+import { Port } from './listener/port.ts';
+import { Stats } from './stats/stats.ts';
+import { Worker, type WorkerOptions } from './worker/worker.ts';
+import { WorkerPool } from './worker/worker-pool.ts';
+import type { WorkerPort } from './worker/worker-port.ts';
+import { startWorkerProcess } from './worker/worker-process.ts';
+
+/** How to start a data plane. */
+export interface ProxyOptions {
+  /** `host:port` of the xDS server. */
+  readonly xds: string;
+  readonly node: Node;
+  /** 1: this process carries the traffic itself; more: as many processes of their own. */
+  readonly workers: number;
+  readonly bind: BindRules;
+  /** A loopback address; port 0 = any free one. */
+  readonly admin: { readonly host: string; readonly port: number };
+  /** How long `drain` lets requests under way go on, at most. Default 5. */
+  readonly drainSeconds?: number;
+  /** How long connections of a replaced filter chain may go on. Default 45: the drain time of Istio's gateways. */
+  readonly updateDrainSeconds?: number;
+  /** As `/server_info` tells it. */
+  readonly version?: string;
+  readonly log: Logger;
+}
+
+/** A data plane at work. */
+export interface RunningProxy {
+  readonly adminPort: number;
+  /** The published ports, with the numbers that were chosen for 0. */
+  readonly published: readonly Publish[];
+  /** Resolves once the first configuration serves. */
+  readonly ready: Promise<void>;
+  /** Process ids of the workers; this process's own where there is one worker. */
+  workerPids(): number[];
+  /** Stops accepting, lets requests under way finish, then closes. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): Promise<void>;
+  /** Resolves when it was closed, by whomever (`POST /quitquitquit`). */
+  readonly closed: Promise<void>;
+}
+
+/** Istio's gateways: 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
+const STATUS_PORT = 15021;
+const PROMETHEUS_PORT = 15090;
+const DEFAULT_DRAIN_SECONDS = 5;
+const DEFAULT_UPDATE_DRAIN_SECONDS = 45;
+
+/**
+ * Starts a data plane. Published ports are bound and the admin interface answers when it returns; listeners follow with the configuration.
+ * @throws ConfigError when a published port or the admin port can't be bound: what, where, what to do
+ */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const { log, node, bind } = options;
+  const startTime = Date.now();
+  const drainMs = (options.drainSeconds ?? DEFAULT_DRAIN_SECONDS) * 1000;
+  const updateDrainMs = (options.updateDrainSeconds ?? DEFAULT_UPDATE_DRAIN_SECONDS) * 1000;
+  const ownPorts = new Set([STATUS_PORT, PROMETHEUS_PORT]);
+  const forWorkers = bind.publish.filter(({ listenerPort }) => !ownPorts.has(listenerPort));
+  const workerOptions: WorkerOptions = {
+    bind: { ...bind, publish: options.workers > 1 ? await chooseNumbers(forWorkers) : forWorkers },
+    ticketSecret: randomBytes(32),
+    updateDrainMs,
+  };
+  const workers: WorkerPort & { readonly pids?: number[] } =
+    options.workers > 1
+      ? new WorkerPool({
+          size: options.workers,
+          start: () => startWorkerProcess(workerOptions, log),
+          restore: (worker) => configuration.restore(worker),
+          log,
+        })
+      : new Worker(workerOptions, log);
+  const configuration = new Configuration({
+    workers,
+    subscribe: (typeUrl, names) => ads.subscribe(typeUrl, names),
+    keepUnusedMs: updateDrainMs,
+    now: Date.now,
+    log,
+  });
+  const stats = new Stats();
+  const ads = new AdsClient({
+    target: options.xds,
+    node,
+    log,
+    async onResponse(typeUrl, resources, version) {
+      const prefix = UPDATE_STATS[typeUrl];
+      stats.counter(`${prefix}.update_attempt`).value += 1;
+      try {
+        await configuration.apply(typeUrl, resources, version);
+        stats.counter(`${prefix}.update_success`).value += 1;
+      } catch (error) {
+        stats.counter(`${prefix}.update_rejected`).value += 1;
+        throw error;
+      }
+    },
+    onConnectionChange(connected) {
+      stats.gauge('control_plane.connected_state').value = connected ? 1 : 0;
+    },
+  });
+
+  let phase: ServerState = 'INITIALIZING';
+  const closed = Promise.withResolvers<void>();
+  const endpoints: RunningEndpoint[] = [];
+  let closing: Promise<void> | undefined;
+  let draining: Promise<void> | undefined;
+  const close = () => {
+    closing ??= (async () => {
+      phase = 'DRAINING';
+      configuration.close();
+      await ads.close();
+      await Promise.all([workers.close(), ...endpoints.map((endpoint) => endpoint.close())]);
+      closed.resolve();
+    })();
+    return closing;
+  };
+  const drainListeners = () => {
+    phase = 'DRAINING';
+    draining ??= ads.close().then(() => workers.drain(drainMs));
+    return draining;
+  };
+  const drain = async () => {
+    await drainListeners();
+    await close();
+  };
+
+  // Port numbers are filled in below, as they are bound; nothing reads them before.
+  const own = bind.address ?? '0.0.0.0';
+  const ports = {
+    admin: { host: options.admin.host, port: options.admin.port },
+    status: { host: own, port: 0 },
+    prometheus: { host: own, port: 0 },
+  };
+  const view: DataplaneView = createView({
+    node,
+    version: options.version ?? '',
+    startTime,
+    concurrency: options.workers,
+    xdsAddress: options.xds,
+    ports,
+    config: configuration.state,
+    workers,
+    stats,
+    log,
+    state: () => phase,
+    drain: () => void drainListeners(),
+    quit: () => void drain(),
+    now: Date.now,
+  });
+
+  try {
+    const published = await workers.publish();
+    for (const publish of bind.publish) {
+      if (!ownPorts.has(publish.listenerPort)) continue;
+      const start = publish.listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer;
+      const endpoint = await bound({ host: publish.host, port: publish.hostPort }, (at) => start(view, { ...at, log }));
+      endpoints.push(endpoint);
+      published.push({ ...publish, hostPort: endpoint.port });
+    }
+    const admin = await bound(options.admin, (at) => startAdmin(view, { ...at, log }));
+    endpoints.push(admin);
+    ports.admin.port = admin.port;
+    if (bind.address !== undefined || bind.publish.length === 0) {
+      for (const [name, start, port] of [
+        ['status', startStatusServer, STATUS_PORT],
+        ['prometheus', startPrometheusServer, PROMETHEUS_PORT],
+      ] as const) {
+        try {
+          const endpoint = await bound({ host: own, port }, (at) => start(view, { ...at, log }));
+          endpoints.push(endpoint);
+          ports[name].port = endpoint.port;
+        } catch (error) {
+          // Nice to have: the gateway serves without it.
+          log.warn({ port, reason: (error as Error).message }, `${name} port is not served`);
+        }
+      }
+    }
+    const ready = configuration.ready.then(() => {
+      if (phase === 'INITIALIZING') phase = 'LIVE';
+    });
+    ads.subscribe(TypeUrl.Cluster, '*');
+    ads.subscribe(TypeUrl.Listener, '*');
+    ads.start();
+    return {
+      adminPort: admin.port,
+      published,
+      ready,
+      workerPids: () => workers.pids ?? [process.pid],
+      drain,
+      close,
+      closed: closed.promise,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Envoy's names of the counters of updates. */
+const UPDATE_STATS: Record<TypeUrl, string> = {
+  [TypeUrl.Listener]: 'listener_manager.lds',
+  [TypeUrl.Cluster]: 'cluster_manager.cds',
+  [TypeUrl.RouteConfiguration]: 'control_plane.rds',
+  [TypeUrl.ClusterLoadAssignment]: 'control_plane.eds',
+  [TypeUrl.Secret]: 'control_plane.sds',
+};
+
+/** Numbers instead of "any free port": several processes that each ask for any would get different ones. */
+async function chooseNumbers(publish: readonly Publish[]): Promise<Publish[]> {
+  const chosen: Publish[] = [];
+  for (const entry of publish) {
+    if (entry.hostPort !== 0) {
+      chosen.push(entry);
+      continue;
+    }
+    const port = await Port.bind({ host: entry.host, port: 0 });
+    chosen.push({ ...entry, hostPort: port.endpoint.port });
+    await port.close();
+  }
+  return chosen;
+}
+
+async function bound(
+  endpoint: Endpoint,
+  start: (endpoint: Endpoint) => Promise<RunningEndpoint>,
+): Promise<RunningEndpoint> {
+  try {
+    return await start(endpoint);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === undefined ? error : new ConfigError(explainBindError(endpoint, code));
+  }
+}

@@ -1,0 +1,164 @@
+// A compiled RouteConfiguration: the virtual host of an authority, then its first matching route.
+// https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/http/http_routing
+
+import { toBinary } from '@bufbuild/protobuf';
+import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { ConfigError } from '../connection.ts';
+import { rejectFilterConfig } from './compile-route.ts';
+import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
+import { CompiledVirtualHost } from './virtual-host.ts';
+
+interface KeptVirtualHost {
+  /** The virtual host as it was encoded: equal bytes mean nothing to compile. */
+  readonly bytes: Uint8Array;
+  readonly compiled: CompiledVirtualHost;
+}
+
+/** Wildcard domains of one length: `*.example.com` or `api.*`, without the star. */
+interface WildcardsOfLength {
+  readonly length: number;
+  readonly hosts: Map<string, CompiledVirtualHost>;
+}
+
+/** A compiled RouteConfiguration. Immutable. */
+export class RouteTable {
+  readonly name: string;
+  readonly requestMutation: HeaderMutation | undefined;
+  readonly responseMutation: HeaderMutation | undefined;
+  /** Route-level mutations come last, and so win over the virtual host's and the table's. */
+  readonly mostSpecificWins: boolean;
+  /** Lower-case names removed from requests of clients outside. */
+  readonly internalOnlyHeaders: readonly string[];
+  /** How many virtual hosts were compiled, and not taken over from the table before. */
+  readonly compiledCount: number;
+  readonly #ignorePort: boolean;
+  readonly #exact = new Map<string, CompiledVirtualHost>();
+  readonly #suffixes: WildcardsOfLength[] = [];
+  readonly #prefixes: WildcardsOfLength[] = [];
+  #any: CompiledVirtualHost | undefined = undefined;
+  readonly #kept = new Map<string, KeptVirtualHost>();
+
+  /**
+   * @param previous a table whose virtual hosts are used again where they did not change
+   * @throws ConfigError naming what cannot be done
+   */
+  constructor(config: RouteConfiguration, previous?: RouteTable) {
+    const field = `RouteConfiguration ${config.name}`;
+    this.name = config.name;
+    if (config.vhds !== undefined) throw new ConfigError(`${field}: vhds: not supported; send the virtual hosts themselves`);
+    if (config.clusterSpecifierPlugins.length > 0) {
+      throw new ConfigError(`${field}: cluster_specifier_plugins: not supported`);
+    }
+    if (config.requestMirrorPolicies.length > 0) throw new ConfigError(`${field}: request_mirror_policies: not supported`);
+    if (config.ignorePathParametersInPathMatching) {
+      throw new ConfigError(`${field}: ignore_path_parameters_in_path_matching: not supported`);
+    }
+    rejectFilterConfig(config.typedPerFilterConfig, field);
+    this.mostSpecificWins = config.mostSpecificHeaderMutationsWins;
+    this.internalOnlyHeaders = config.internalOnlyHeaders.map((name) => name.toLowerCase());
+    this.#ignorePort = config.ignorePortInHostMatching;
+    this.requestMutation = compileHeaderMutation(
+      config.requestHeadersToAdd,
+      config.requestHeadersToRemove,
+      `${field}: request_headers`,
+    );
+    this.responseMutation = compileHeaderMutation(
+      config.responseHeadersToAdd,
+      config.responseHeadersToRemove,
+      `${field}: response_headers`,
+    );
+    let compiledCount = 0;
+    for (const virtualHost of config.virtualHosts) {
+      const bytes = toBinary(VirtualHostSchema, virtualHost);
+      const before = previous === undefined ? undefined : previous.#kept.get(virtualHost.name);
+      let compiled: CompiledVirtualHost;
+      if (before !== undefined && Buffer.compare(before.bytes, bytes) === 0) {
+        compiled = before.compiled;
+      } else {
+        compiled = new CompiledVirtualHost(
+          virtualHost,
+          `${field}: virtual_hosts[${virtualHost.name}]`,
+          config.maxDirectResponseBodySizeBytes,
+        );
+        compiledCount += 1;
+      }
+      this.#add(virtualHost, compiled, field);
+      this.#kept.set(virtualHost.name, { bytes, compiled });
+    }
+    this.compiledCount = compiledCount;
+    // The longest wildcard wins.
+    this.#suffixes.sort((a, b) => b.length - a.length);
+    this.#prefixes.sort((a, b) => b.length - a.length);
+  }
+
+  /**
+   * The virtual host for an authority: exact, then the longest `*.suffix`, then the longest `prefix.*`, then `*`.
+   *
+   * @param authority as received; case does not matter
+   */
+  virtualHost(authority: string): CompiledVirtualHost | undefined {
+    if (this.#exact.size === 0 && this.#suffixes.length === 0 && this.#prefixes.length === 0) return this.#any;
+    let host = authority.toLowerCase();
+    if (this.#ignorePort) host = withoutPort(host);
+    const exact = this.#exact.get(host);
+    if (exact !== undefined) return exact;
+    for (const { length, hosts } of this.#suffixes) {
+      // The star stands for at least one character.
+      if (host.length <= length) continue;
+      const found = hosts.get(host.slice(host.length - length));
+      if (found !== undefined) return found;
+    }
+    for (const { length, hosts } of this.#prefixes) {
+      if (host.length <= length) continue;
+      const found = hosts.get(host.slice(0, length));
+      if (found !== undefined) return found;
+    }
+    return this.#any;
+  }
+
+  #add(config: VirtualHost, compiled: CompiledVirtualHost, field: string): void {
+    for (const configured of config.domains) {
+      const domain = configured.toLowerCase();
+      let taken: boolean;
+      if (domain === '*') {
+        taken = this.#any !== undefined;
+        this.#any = compiled;
+      } else if (domain.startsWith('*')) {
+        taken = addWildcard(this.#suffixes, domain.slice(1), compiled);
+      } else if (domain.endsWith('*')) {
+        taken = addWildcard(this.#prefixes, domain.slice(0, -1), compiled);
+      } else {
+        taken = this.#exact.has(domain);
+        this.#exact.set(domain, compiled);
+      }
+      if (taken) {
+        throw new ConfigError(
+          `${field}: virtual_hosts[${config.name}].domains: "${configured}" stands in two virtual hosts; every domain may stand in one`,
+        );
+      }
+    }
+  }
+}
+
+function addWildcard(wildcards: WildcardsOfLength[], part: string, compiled: CompiledVirtualHost): boolean {
+  let ofLength = wildcards.find(({ length }) => length === part.length);
+  if (ofLength === undefined) {
+    ofLength = { length: part.length, hosts: new Map() };
+    wildcards.push(ofLength);
+  }
+  const taken = ofLength.hosts.has(part);
+  ofLength.hosts.set(part, compiled);
+  return taken;
+}
+
+/** `host:port` → `host`; an IPv6 literal keeps its brackets. */
+export function withoutPort(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  if (colon < 0 || colon < authority.lastIndexOf(']')) return authority;
+  for (let i = colon + 1; i < authority.length; i += 1) {
+    const code = authority.charCodeAt(i);
+    if (code < 0x30 || code > 0x39) return authority;
+  }
+  return authority.slice(0, colon);
+}

@@ -1,0 +1,403 @@
+// One HTTP/1.1 connection to an upstream host: writes requests, parses responses. One explicit state machine.
+
+import type { Socket } from 'node:net';
+import { ChunkedDecoder } from '../http/chunked-decoder.ts';
+import { CHUNKED, parseResponseHead, type ResponseHead, UNFRAMED } from '../http/head-parser.ts';
+import { HeadBuffer } from '../http/head-buffer.ts';
+import type { HeaderList } from '../http/header-list.ts';
+import { Known } from '../http/header-names.ts';
+import { writeChunk } from '../http/write-chunk.ts';
+import type { TimerEntry } from '../timer-wheel.ts';
+import type { HttpPool } from './http-pool.ts';
+
+/** Who uses a connection for one request. Calls stop after onUpstreamEnd, onUpstreamReset or `release`. */
+export interface UpstreamHandler {
+  /** A connection is there: send the request. */
+  onUpstreamReady(connection: ClientConnection): void;
+  /** No connection could be made. `failure` is what the connect said, in Envoy's words. */
+  onUpstreamFailure(failure: string): void;
+  /** 1xx other than 101. */
+  onUpstreamInformational(head: ResponseHead): void;
+  /** `ended`: the response has no body. */
+  onUpstreamHead(head: ResponseHead, ended: boolean): void;
+  onUpstreamData(bytes: Buffer): void;
+  onUpstreamEnd(trailers: HeaderList | undefined): void;
+  /** The connection broke, or what came is not HTTP, before the response was over. */
+  onUpstreamReset(reason: 'connection_termination' | 'protocol_error'): void;
+  /** All of one read was handed over: a good moment to write what was gathered. */
+  onUpstreamFlush(): void;
+  /** The connection takes more request body again. */
+  onUpstreamDrain(): void;
+}
+
+const State = {
+  Connecting: 0,
+  Idle: 1,
+  Head: 2,
+  Length: 3,
+  Chunked: 4,
+  UntilClose: 5,
+  /** The response is over, the request is not. */
+  ResponseDone: 6,
+  /** After 101: bytes both ways. */
+  Tunnel: 7,
+  Closed: 8,
+} as const;
+
+// Envoy's defaults: 60 KiB of response headers, 100 of them.
+const MAX_HEAD_BYTES = 60 * 1024;
+const MAX_HEADERS = 100;
+
+/** One connection of a pool. */
+export class ClientConnection implements TimerEntry {
+  readonly pool: HttpPool;
+  /** Owned by the timer wheel: the connect timeout, later the idle timeout. */
+  bucket: Set<TimerEntry> | undefined = undefined;
+  /** `ip:port` of our end. */
+  localAddress = '';
+  #socket: Socket | undefined = undefined;
+  #handler: UpstreamHandler | undefined = undefined;
+  #state: number = State.Connecting;
+  readonly #head = new HeadBuffer();
+  #remaining = 0;
+  #decoder: ChunkedDecoder | undefined = undefined;
+  #isHeadRequest = false;
+  #requestDone = false;
+  #requestChunked = false;
+  #keepAlive = true;
+  #served = 0;
+  #idleSince = 0;
+  #failure = '';
+
+  constructor(pool: HttpPool) {
+    this.pool = pool;
+  }
+
+  /** Starts connecting; the pool hears onConnected or onClosed. */
+  connect(): void {
+    const { cluster, host } = this.pool;
+    const socket = cluster.deps.connect({ host: host.ip, port: host.port, noDelay: true });
+    this.#socket = socket;
+    cluster.deps.timers.arm(this, cluster.connectTimeoutMs);
+    socket.on('connect', () => {
+      if (this.#state !== State.Connecting) return;
+      cluster.deps.timers.disarm(this);
+      this.#state = State.Idle;
+      const { localAddress, localPort } = socket;
+      this.localAddress = localAddress?.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+      this.pool.onConnected(this);
+    });
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    socket.on('drain', () => this.#handler?.onUpstreamDrain());
+    socket.on('end', () => this.#onEnd());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#failure = connectFailure(error);
+    });
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** Called by the pool: the next request is this handler's. */
+  attach(handler: UpstreamHandler): void {
+    this.#handler = handler;
+    this.#state = State.Head;
+    this.#requestDone = false;
+    this.#requestChunked = false;
+    this.#served += 1;
+  }
+
+  /** Called by the pool: nothing to do until the next request. */
+  rest(): void {
+    const { cluster } = this.pool;
+    if (cluster.idleTimeoutMs === 0) return;
+    this.#idleSince = cluster.deps.now();
+    if (this.bucket === undefined) cluster.deps.timers.arm(this, cluster.idleTimeoutMs);
+  }
+
+  /** The wheel's call: connecting took too long, or the connection has (perhaps) been idle long enough. */
+  onTimeout(): void {
+    const { cluster } = this.pool;
+    if (this.#state === State.Connecting) {
+      cluster.stats.upstream_cx_connect_timeout.value += 1;
+      this.#failure = 'connection_timeout';
+      this.#destroy();
+    } else if (this.#state === State.Idle) {
+      const left = this.#idleSince + cluster.idleTimeoutMs - cluster.deps.now();
+      if (left > 0) {
+        cluster.deps.timers.arm(this, left);
+      } else {
+        cluster.stats.upstream_cx_idle_timeout.value += 1;
+        this.close();
+      }
+    }
+  }
+
+  /**
+   * Sends a request head, with the first (or only) part of its body.
+   *
+   * @param text the head, complete with its empty line; latin1
+   * @param body already framed unless `chunked`
+   * @param chunked frame `body` and what `writeBody` brings
+   * @param ended nothing follows
+   * @returns false when the socket's buffer is full: wait for onUpstreamDrain
+   */
+  writeHead(text: string, body: Buffer | undefined, chunked: boolean, ended: boolean, isHeadRequest: boolean): boolean {
+    this.#isHeadRequest = isHeadRequest;
+    this.#requestChunked = chunked;
+    const socket = this.#socket!;
+    let flowing: boolean;
+    if (body === undefined || body.length === 0) {
+      flowing = socket.write(text, 'latin1');
+    } else if (chunked) {
+      socket.cork();
+      socket.write(text, 'latin1');
+      flowing = writeChunk(socket, body);
+      socket.uncork();
+    } else if (body.length <= 4096) {
+      flowing = socket.write(text + body.toString('latin1'), 'latin1');
+    } else {
+      socket.cork();
+      socket.write(text, 'latin1');
+      flowing = socket.write(body);
+      socket.uncork();
+    }
+    if (ended) this.endRequest(undefined);
+    return flowing;
+  }
+
+  /** Sends more of the body. @returns as writeHead */
+  writeBody(bytes: Buffer): boolean {
+    if (this.#state === State.Closed) return true;
+    return this.#requestChunked ? writeChunk(this.#socket!, bytes) : this.#socket!.write(bytes);
+  }
+
+  /** The request is complete. */
+  endRequest(trailers: HeaderList | undefined): void {
+    if (this.#state === State.Closed || this.#requestDone) return;
+    if (this.#requestChunked) {
+      let text = '0\r\n';
+      if (trailers !== undefined) {
+        const { fields } = trailers;
+        for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+      }
+      this.#socket!.write(`${text}\r\n`, 'latin1');
+    }
+    this.#requestDone = true;
+    if (this.#state === State.ResponseDone) this.#finish();
+  }
+
+  /** Stops reading from the upstream, because the client does not take more. */
+  pause(): void {
+    this.#socket!.pause();
+  }
+
+  resume(): void {
+    this.#socket!.resume();
+  }
+
+  /** The handler wants no more: the connection is closed unless everything of the request was over. */
+  release(): void {
+    if (this.#handler === undefined) return;
+    this.#handler = undefined;
+    this.#destroy();
+  }
+
+  /** Closes at once. A handler hears onUpstreamReset. */
+  close(): void {
+    this.#destroy();
+  }
+
+  /** In a tunnel: no more bytes towards the upstream. */
+  endTunnel(): void {
+    this.#socket!.end();
+  }
+
+  #destroy(): void {
+    this.#socket!.destroy();
+    this.#onClose();
+  }
+
+  #onData(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      switch (this.#state) {
+        case State.Head:
+          at = this.#readHead(bytes, at);
+          break;
+        case State.Length: {
+          const available = bytes.length - at;
+          if (available >= this.#remaining) {
+            const stop = at + this.#remaining;
+            this.#handler!.onUpstreamData(at === 0 && stop === bytes.length ? bytes : bytes.subarray(at, stop));
+            at = stop;
+            this.#responseDone(undefined, at < bytes.length);
+          } else {
+            this.#remaining -= available;
+            this.#handler!.onUpstreamData(at === 0 ? bytes : bytes.subarray(at));
+            at = bytes.length;
+          }
+          break;
+        }
+        case State.Chunked: {
+          const decoder = this.#decoder!;
+          at = decoder.decode(bytes, at, this);
+          if (decoder.failed) this.#protocolError();
+          else if (decoder.done && this.#state === State.Chunked) this.#responseDone(decoder.trailers, at < bytes.length);
+          break;
+        }
+        case State.UntilClose:
+        case State.Tunnel:
+          this.#handler!.onUpstreamData(at === 0 ? bytes : bytes.subarray(at));
+          at = bytes.length;
+          break;
+        case State.Closed:
+          return;
+        default:
+          // Bytes that no request asked for: a desynchronized or hostile upstream. Never re-use such a connection.
+          this.pool.cluster.stats.upstream_cx_protocol_error.value += 1;
+          this.#destroy();
+          return;
+      }
+    }
+    this.#handler?.onUpstreamFlush();
+  }
+
+  /** The chunked decoder's call. */
+  onBodyBytes(bytes: Buffer): void {
+    this.#handler?.onUpstreamData(bytes);
+  }
+
+  #readHead(bytes: Buffer, start: number): number {
+    const end = this.#head.find(bytes, start, MAX_HEAD_BYTES);
+    if (end < 0) {
+      if (this.#head.tooLarge || this.#head.bareLineFeed) this.#protocolError();
+      return bytes.length;
+    }
+    const head = parseResponseHead(this.#head.take(bytes, start, end), MAX_HEADERS);
+    if (head === undefined) {
+      this.#protocolError();
+      return bytes.length;
+    }
+    const { status } = head;
+    if (status < 200 && status !== 101) {
+      this.#handler!.onUpstreamInformational(head);
+      return end;
+    }
+    const { headers } = head;
+    this.#keepAlive = head.minorVersion === 1;
+    if ((headers.seen & Known.Connection) !== 0) {
+      const connection = headers.get('connection')!.toLowerCase();
+      if (connection.includes('close')) this.#keepAlive = false;
+      else if (connection.includes('keep-alive')) this.#keepAlive = true;
+    }
+    if (status === 101) {
+      this.#state = State.Tunnel;
+      this.#keepAlive = false;
+      this.#handler!.onUpstreamHead(head, false);
+      return end;
+    }
+    // RFC 9112 section 6.3
+    if (this.#isHeadRequest || status === 204 || status === 304 || head.framing === 0) {
+      this.#handler!.onUpstreamHead(head, true);
+      this.#responseDone(undefined, end < bytes.length);
+    } else if (head.framing === CHUNKED) {
+      this.#state = State.Chunked;
+      this.#decoder = new ChunkedDecoder(MAX_HEAD_BYTES);
+      this.#handler!.onUpstreamHead(head, false);
+    } else if (head.framing === UNFRAMED) {
+      this.#state = State.UntilClose;
+      this.#keepAlive = false;
+      this.#handler!.onUpstreamHead(head, false);
+    } else {
+      this.#state = State.Length;
+      this.#remaining = head.framing;
+      this.#handler!.onUpstreamHead(head, false);
+    }
+    return end;
+  }
+
+  // `surplus`: bytes follow that no request asked for. They must never be taken for the answer to the next request.
+  #responseDone(trailers: HeaderList | undefined, surplus: boolean): void {
+    // The handler may have let go of the connection while it took the body.
+    if (this.#state === State.Closed) return;
+    this.#state = State.ResponseDone;
+    this.#decoder = undefined;
+    const handler = this.#handler!;
+    // Detached first: the handler may start its next request on this very connection.
+    this.#handler = undefined;
+    if (surplus) {
+      this.#keepAlive = false;
+      this.pool.cluster.stats.upstream_cx_protocol_error.value += 1;
+    }
+    // An answer before the request was over: what the client still sends has nowhere to go (Envoy closes too).
+    if (this.#requestDone) this.#finish();
+    else this.#destroy();
+    handler.onUpstreamEnd(trailers);
+  }
+
+  #finish(): void {
+    const { cluster } = this.pool;
+    const limit = cluster.maxRequestsPerConnection;
+    if (limit !== 0 && this.#served >= limit) {
+      cluster.stats.upstream_cx_max_requests.value += 1;
+      this.#keepAlive = false;
+    }
+    if (!this.#keepAlive) {
+      this.#destroy();
+      return;
+    }
+    this.#state = State.Idle;
+    this.pool.onIdle(this);
+  }
+
+  #protocolError(): void {
+    this.pool.cluster.stats.upstream_cx_protocol_error.value += 1;
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.#destroy();
+    handler?.onUpstreamReset('protocol_error');
+  }
+
+  #onEnd(): void {
+    if (this.#state === State.UntilClose || this.#state === State.Tunnel) {
+      const handler = this.#handler;
+      this.#handler = undefined;
+      this.#destroy();
+      handler?.onUpstreamEnd(undefined);
+      return;
+    }
+    // Envoy calls a body cut short a protocol error, a connection closed before the head a termination.
+    if (this.#state === State.Length || this.#state === State.Chunked) this.#protocolError();
+    else this.#destroy();
+  }
+
+  #onClose(): void {
+    if (this.#state === State.Closed) return;
+    const state = this.#state;
+    this.#state = State.Closed;
+    const { cluster } = this.pool;
+    cluster.deps.timers.disarm(this);
+    const established = state !== State.Connecting;
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.pool.onClosed(this, established, established && state !== State.Idle, this.#failure);
+    handler?.onUpstreamReset('connection_termination');
+  }
+}
+
+/** What a failed connect is called in Envoy's access log (`upstream_transport_failure_reason`). */
+function connectFailure(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'delayed connect error: Connection refused';
+    case 'EHOSTUNREACH':
+      return 'delayed connect error: No route to host';
+    case 'ENETUNREACH':
+      return 'immediate connect error: Network is unreachable';
+    case 'ECONNRESET':
+      return 'delayed connect error: Connection reset by peer';
+    case 'ETIMEDOUT':
+      return 'delayed connect error: Connection timed out';
+    default:
+      return `delayed connect error: ${error.message}`;
+  }
+}

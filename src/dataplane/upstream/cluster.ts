@@ -1,0 +1,219 @@
+// One upstream cluster: its configuration as numbers, its hosts, its circuit breakers, and the choice of a host.
+
+import type { Socket, TcpNetConnectOpts } from 'node:net';
+import type { Logger } from 'pino';
+import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { Cluster_LbPolicy } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ConfigError } from '../connection.ts';
+import type { Stats } from '../stats/stats.ts';
+import type { TimerWheel } from '../timer-wheel.ts';
+import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
+import { durationMs } from './duration.ts';
+import type { Host } from './host.ts';
+import { HttpPool } from './http-pool.ts';
+import { LeastRequest, type LoadBalancer, RandomChoice, RoundRobin } from './load-balancer.ts';
+import { httpProtocolOptions } from './protocol-options.ts';
+
+/** What clusters need from outside. */
+export interface ClusterDeps {
+  readonly stats: Stats;
+  readonly timers: TimerWheel;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Opens a TCP connection (`net.connect`). */
+  readonly connect: (options: TcpNetConnectOpts) => Socket;
+  /** All addresses of a name, IPv4 and IPv6 as `family` asks (0: both). Rejects when there are none. */
+  readonly resolve: (hostname: string, family: 0 | 4 | 6) => Promise<readonly string[]>;
+  readonly log: Logger;
+}
+
+/** Circuit breakers of the default priority. https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking */
+export interface Limits {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+}
+
+// Tries to find a host outside `exclude` before giving the last one chosen.
+const MAX_EXCLUDE_TRIES = 16;
+
+/** A cluster with live hosts. */
+export class UpstreamCluster {
+  readonly name: string;
+  readonly deps: ClusterDeps;
+  #config: Cluster;
+  #limits!: Limits;
+  #hosts: readonly Host[] = [];
+  #balancer: LoadBalancer = new RoundRobin([], 0);
+  #stats: ClusterStats | undefined = undefined;
+  connectTimeoutMs = 5000;
+  /** 0: upstream connections are kept as long as the upstream keeps them. */
+  idleTimeoutMs = 3_600_000;
+  /** 0: no limit. */
+  maxRequestsPerConnection = 0;
+  connectionsActive = 0;
+  requestsPending = 0;
+  requestsActive = 0;
+  retriesActive = 0;
+
+  /** @throws ConfigError for what cannot be served */
+  constructor(config: Cluster, deps: ClusterDeps) {
+    this.name = config.name;
+    this.deps = deps;
+    this.#config = config;
+    this.configure(config);
+  }
+
+  get config(): Cluster {
+    return this.#config;
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** All hosts, healthy or not. */
+  get hosts(): readonly Host[] {
+    return this.#hosts;
+  }
+
+  /** The cluster's counters; made at the first use, since most of thousands of clusters never get a request. */
+  get stats(): ClusterStats {
+    let stats = this.#stats;
+    if (stats === undefined) {
+      stats = createClusterStats(this.name, this.deps.stats);
+      stats.membership_total.value = this.#hosts.length;
+      stats.membership_healthy.value = this.#hosts.filter((host) => host.healthy).length;
+      this.#stats = stats;
+    }
+    return stats;
+  }
+
+  /** Takes a new configuration of the same cluster; hosts and connections stay. @throws ConfigError, then nothing has changed */
+  configure(config: Cluster): void {
+    checkSupported(config);
+    const options = httpProtocolOptions(config);
+    const thresholds = config.circuitBreakers?.thresholds.find((threshold) => threshold.priority === 0);
+    this.#limits = {
+      maxConnections: thresholds?.maxConnections ?? 1024,
+      maxPendingRequests: thresholds?.maxPendingRequests ?? 1024,
+      maxRequests: thresholds?.maxRequests ?? 1024,
+      maxRetries: thresholds?.maxRetries ?? 3,
+    };
+    this.connectTimeoutMs = durationMs(config.connectTimeout, 5000);
+    this.idleTimeoutMs = options.idleTimeoutMs;
+    this.maxRequestsPerConnection = options.maxRequestsPerConnection;
+    this.#config = config;
+    this.#rebuild();
+  }
+
+  /** Replaces the set of hosts (or tells that weights or health of some changed). Pools of hosts that left are drained. */
+  setHosts(hosts: readonly Host[]): void {
+    const staying = new Set(hosts);
+    for (const host of this.#hosts) if (!staying.has(host)) host.pool?.drain();
+    this.#hosts = hosts;
+    this.#rebuild();
+    if (this.#stats !== undefined) {
+      this.#stats.membership_change.value += 1;
+      this.#stats.membership_total.value = hosts.length;
+      this.#stats.membership_healthy.value = hosts.filter((host) => host.healthy).length;
+    }
+  }
+
+  /**
+   * The host for the next request or connection; undefined when there is no healthy one.
+   *
+   * @param exclude hosts tried before (`previous_hosts`); one of them is given when no other is found
+   * @param attempts how often to choose again (`host_selection_retry_max_attempts`)
+   */
+  chooseHost(exclude?: ReadonlySet<Host>, attempts = MAX_EXCLUDE_TRIES): Host | undefined {
+    let host = this.#balancer.choose();
+    if (exclude === undefined || host === undefined) return host;
+    for (let tries = 0; tries < attempts && exclude.has(host!); tries += 1) host = this.#balancer.choose();
+    return host;
+  }
+
+  /** The HTTP connections to a host of this cluster. */
+  poolOf(host: Host): HttpPool {
+    host.pool ??= new HttpPool(this, host);
+    return host.pool;
+  }
+
+  /** Finishes requests under way and closes idle connections. */
+  drain(): void {
+    for (const host of this.#hosts) host.pool?.drain();
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    for (const host of this.#hosts) host.pool?.close();
+  }
+
+  #rebuild(): void {
+    const eligible = eligibleHosts(this.#hosts, this.#config.commonLbConfig?.healthyPanicThreshold?.value ?? 50);
+    const { random } = this.deps;
+    const start = Math.floor(random() * Math.max(1, eligible.length));
+    const equalWeights = eligible.every((host) => host.weight === eligible[0]!.weight);
+    const { lbPolicy, lbConfig } = this.#config;
+    if (lbPolicy === Cluster_LbPolicy.LEAST_REQUEST && equalWeights) {
+      const choices = lbConfig.case === 'leastRequestLbConfig' ? (lbConfig.value.choiceCount ?? 2) : 2;
+      this.#balancer = new LeastRequest(eligible, choices, random);
+    } else if (lbPolicy === Cluster_LbPolicy.RANDOM) {
+      this.#balancer = new RandomChoice(eligible, random);
+    } else {
+      this.#balancer = new RoundRobin(eligible, start);
+    }
+  }
+}
+
+/**
+ * The hosts that get requests: the healthy ones of the lowest priority that has any. Where too few are healthy, all of them: a
+ * health signal that condemns most of a cluster is more likely wrong than right.
+ * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
+ */
+export function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: number): readonly Host[] {
+  const priorities = [...new Set(hosts.map((host) => host.priority))].sort((a, b) => a - b);
+  for (const priority of priorities) {
+    const level = hosts.filter((host) => host.priority === priority);
+    const healthy = level.filter((host) => host.health === 'HEALTHY');
+    const usable = healthy.length > 0 ? healthy : level.filter((host) => host.healthy);
+    if (usable.length > 0 && (priorities.length > 1 || (usable.length / level.length) * 100 >= panicThresholdPercent)) {
+      return usable;
+    }
+  }
+  if (panicThresholdPercent === 0) return [];
+  return hosts.filter((host) => host.priority === priorities[0]);
+}
+
+function checkSupported(config: Cluster): void {
+  const where = `Cluster ${config.name}`;
+  if (config.name === '') throw new ConfigError('Cluster: name: expected a name, got an empty string');
+  switch (config.lbPolicy) {
+    case Cluster_LbPolicy.ROUND_ROBIN:
+    case Cluster_LbPolicy.LEAST_REQUEST:
+    case Cluster_LbPolicy.RANDOM:
+    case Cluster_LbPolicy.CLUSTER_PROVIDED:
+      break;
+    default:
+      throw new ConfigError(
+        `${where}: lb_policy: ${Cluster_LbPolicy[config.lbPolicy] ?? config.lbPolicy} is not supported; use ROUND_ROBIN, LEAST_REQUEST or RANDOM`,
+      );
+  }
+  const transport = config.transportSocket;
+  if (transport !== undefined && transport.name !== 'envoy.transport_sockets.raw_buffer') {
+    throw new ConfigError(`${where}: transport_socket: ${transport.name} is not supported; use envoy.transport_sockets.raw_buffer`);
+  }
+  if (config.lbSubsetConfig !== undefined && config.lbSubsetConfig.subsetSelectors.length > 0) {
+    throw new ConfigError(`${where}: lb_subset_config: not supported; use one cluster per subset`);
+  }
+  if (config.loadBalancingPolicy !== undefined) {
+    throw new ConfigError(`${where}: load_balancing_policy: not supported; use lb_policy`);
+  }
+  if (config.healthChecks.length > 0) {
+    throw new ConfigError(`${where}: health_checks: active health checking is not supported; let EDS carry health_status`);
+  }
+  if (config.filters.length > 0) throw new ConfigError(`${where}: filters: upstream network filters are not supported`);
+}

@@ -1,0 +1,59 @@
+// What the primary asks of a worker, in its own process or in another: all arguments and results are plain data.
+
+import type { TypeUrl } from '../../xds/resources.ts';
+import type { ResourceMessage } from '../../xds/schemas.ts';
+import type { ClusterView } from '../admin/view.ts';
+import type { Publish } from '../config/bind-rules.ts';
+import type { StatsSnapshot } from '../stats/snapshot.ts';
+
+/** A resource that is new or has new content. */
+export interface ResourceChange {
+  readonly name: string;
+  /** The encoded message. */
+  readonly value: Uint8Array;
+  /** The message, where it is at hand; does not cross processes. */
+  readonly message?: ResourceMessage;
+}
+
+/** A resource that can't be served. What was under that name before stays. */
+export interface Refusal {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** One worker, or all of them. */
+export interface WorkerPort {
+  /** Binds the published ports; rejects with a ConfigError when one can't be. */
+  publish(): Promise<Publish[]>;
+  /**
+   * Takes resources of one type. A listener is compiled and its port bound, but serves only once it is activated.
+   * @returns those that were refused; the others are taken
+   */
+  apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<readonly Refusal[]>;
+  /** Lets the newest version of these listeners take new connections. */
+  activate(listeners: readonly string[]): Promise<void>;
+  stats(): Promise<StatsSnapshot>;
+  clusters(): Promise<readonly ClusterView[]>;
+  /** A level of pino. */
+  setLogLevel(level: string): Promise<void>;
+  /** Opens access log files anew. */
+  reopenLogs(): Promise<void>;
+  /** Stops accepting; resolves when the last connection is gone, `ms` later at the latest. */
+  drain(ms: number): Promise<void>;
+  /** Ends it now. */
+  close(): Promise<void>;
+}
+
+/** The methods of a worker that can be called across processes. */
+export const WORKER_METHODS = [
+  'publish',
+  'apply',
+  'activate',
+  'stats',
+  'clusters',
+  'setLogLevel',
+  'reopenLogs',
+  'drain',
+  'close',
+] as const satisfies readonly (keyof WorkerPort)[];
+export type WorkerMethod = (typeof WORKER_METHODS)[number];

@@ -1,0 +1,178 @@
+// One worker: the part of a data plane that carries traffic. Takes resources, keeps listeners, routes, clusters and secrets in step with them.
+
+import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { connect } from 'node:net';
+import type { Logger } from 'pino';
+import { TypeUrl } from '../../xds/resources.ts';
+import { decodeResource, type ResourceMessage, type ResourceMessages } from '../../xds/schemas.ts';
+import { createAccessLogger } from '../access-log/access-logger.ts';
+import { FileSinks } from '../access-log/sinks.ts';
+import type { ClusterView } from '../admin/view.ts';
+import type { BindRules, Publish } from '../config/bind-rules.ts';
+import { createHttpConnectionManager } from '../http/connection-manager.ts';
+import { ListenerSet } from '../listener/listener-set.ts';
+import { RouteTables } from '../router/route-tables.ts';
+import type { DataplaneServices } from '../services.ts';
+import { type StatsSnapshot, snapshotStats } from '../stats/snapshot.ts';
+import { Stats } from '../stats/stats.ts';
+import { createTcpProxy } from '../tcp/tcp-proxy.ts';
+import { TimerWheel } from '../timer-wheel.ts';
+import { SecretSet } from '../tls/secrets.ts';
+import { ClusterSet } from '../upstream/cluster-set.ts';
+import { clusterViews } from './cluster-views.ts';
+import type { Refusal, ResourceChange, WorkerPort } from './worker-port.ts';
+
+/** How a worker starts. Plain data: crosses to a worker process. */
+export interface WorkerOptions {
+  readonly bind: BindRules;
+  /** The same in all workers of a data plane. */
+  readonly ticketSecret: Uint8Array;
+  /** How long connections of a replaced filter chain may go on. */
+  readonly updateDrainMs: number;
+}
+
+/** A worker in this process. */
+export class Worker implements WorkerPort {
+  readonly #log: Logger;
+  readonly #stats = new Stats();
+  readonly #timers = new TimerWheel();
+  readonly #clusters: ClusterSet;
+  readonly #routes = new RouteTables();
+  readonly #secrets = new SecretSet();
+  readonly #listeners: ListenerSet;
+  readonly #sinks: FileSinks;
+
+  constructor(options: WorkerOptions, log: Logger) {
+    this.#log = log;
+    this.#sinks = new FileSinks({ log });
+    this.#timers.start();
+    this.#clusters = new ClusterSet({
+      stats: this.#stats,
+      timers: this.#timers,
+      now: Date.now,
+      random: Math.random,
+      connect,
+      resolve: async (hostname, family) =>
+        (await lookup(hostname, { all: true, family })).map(({ address }) => address),
+      log,
+    });
+    const dataplane: DataplaneServices = {
+      clusters: this.#clusters,
+      routes: this.#routes,
+      stats: this.#stats,
+      accessLogger: (configs) => createAccessLogger(configs, this.#sinks),
+      timers: this.#timers,
+      now: Date.now,
+      uuid: randomUUID,
+      log,
+    };
+    this.#listeners = new ListenerSet(
+      options.bind,
+      {
+        dataplane,
+        secrets: this.#secrets,
+        ticketSecret: Buffer.from(options.ticketSecret),
+        createFilter: (filter, { listenerName, localAddress, port }) =>
+          filter.kind === 'tcp'
+            ? createTcpProxy(filter.config, dataplane, filter.clusterFromSni)
+            : createHttpConnectionManager(filter.config, dataplane, {
+                listenerName,
+                listenerAddress: localAddress ?? `0.0.0.0:${port}`,
+              }),
+      },
+      options.updateDrainMs,
+    );
+  }
+
+  publish(): Promise<Publish[]> {
+    return this.#listeners.publish();
+  }
+
+  async apply(
+    typeUrl: TypeUrl,
+    changed: readonly ResourceChange[],
+    removed: readonly string[],
+  ): Promise<readonly Refusal[]> {
+    const refused: Refusal[] = [];
+    for (const name of removed) this.#remove(typeUrl, name);
+    for (const change of changed) {
+      try {
+        await this.#update(typeUrl, change.message ?? decodeResource(typeUrl, change.value));
+      } catch (error) {
+        const { name, message } = error as Error;
+        if (name !== 'ConfigError')
+          this.#log.error({ err: error, resource: change.name }, 'resource could not be compiled');
+        refused.push({ name: change.name, message });
+      }
+    }
+    return refused;
+  }
+
+  async activate(listeners: readonly string[]): Promise<void> {
+    for (const name of listeners) this.#listeners.activate(name);
+  }
+
+  async stats(): Promise<StatsSnapshot> {
+    return snapshotStats(this.#stats);
+  }
+
+  async clusters(): Promise<readonly ClusterView[]> {
+    return clusterViews(this.#clusters.values());
+  }
+
+  async setLogLevel(level: string): Promise<void> {
+    this.#log.level = level;
+  }
+
+  async reopenLogs(): Promise<void> {
+    this.#sinks.reopen();
+  }
+
+  drain(ms: number): Promise<void> {
+    return this.#listeners.drain(ms);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.close();
+    this.#clusters.close();
+    this.#timers.stop();
+    await this.#sinks.close();
+  }
+
+  async #update(typeUrl: TypeUrl, message: ResourceMessage): Promise<void> {
+    switch (typeUrl) {
+      case TypeUrl.Listener:
+        return this.#listeners.prepare(message as ResourceMessages[typeof TypeUrl.Listener]);
+      case TypeUrl.RouteConfiguration: {
+        const routes = message as ResourceMessages[typeof TypeUrl.RouteConfiguration];
+        return this.#routes.update(routes.name, routes);
+      }
+      case TypeUrl.Cluster:
+        return this.#clusters.updateCluster(message as ResourceMessages[typeof TypeUrl.Cluster]);
+      case TypeUrl.ClusterLoadAssignment:
+        return this.#clusters.updateEndpoints(message as ResourceMessages[typeof TypeUrl.ClusterLoadAssignment]);
+      case TypeUrl.Secret:
+        return this.#secrets.update(message as ResourceMessages[typeof TypeUrl.Secret]);
+    }
+  }
+
+  #remove(typeUrl: TypeUrl, name: string): void {
+    switch (typeUrl) {
+      case TypeUrl.Listener:
+        this.#listeners.remove(name);
+        return;
+      case TypeUrl.RouteConfiguration:
+        this.#routes.remove(name);
+        return;
+      case TypeUrl.Cluster:
+        this.#clusters.removeCluster(name);
+        return;
+      case TypeUrl.Secret:
+        this.#secrets.remove(name);
+        return;
+      case TypeUrl.ClusterLoadAssignment:
+        return; // goes with its cluster
+    }
+  }
+}

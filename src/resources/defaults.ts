@@ -1,0 +1,24 @@
+// What the API server adds to or changes in an object that arrives.
+
+import type { Kind } from './kinds.ts';
+import type { ResourceObject } from './object.ts';
+
+/** The object as the store holds it: `namespace: default` where none was written, a Secret's `stringData` folded into `data`. */
+export function withDefaults(kind: Kind, object: ResourceObject): ResourceObject {
+  const { namespace, ...metadata } = object.metadata;
+  const scoped = kind.namespaced
+    ? { ...metadata, namespace: namespace === undefined || namespace === '' ? 'default' : namespace }
+    : metadata;
+  const complete: ResourceObject = { ...object, metadata: scoped };
+  return kind.name === 'Secret' ? foldStringData(complete) : complete;
+}
+
+/** `stringData` is write-only: its text goes into `data` as base64 and wins there. https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data */
+function foldStringData(
+  secret: ResourceObject & { data?: Record<string, string>; stringData?: Record<string, string>; type?: string },
+): ResourceObject {
+  const { stringData, ...rest } = secret;
+  const data: Record<string, string> = { ...rest.data };
+  for (const [key, text] of Object.entries(stringData ?? {})) data[key] = Buffer.from(text, 'utf8').toString('base64');
+  return { ...rest, type: rest.type ?? 'Opaque', data } as ResourceObject;
+}

@@ -1,0 +1,24 @@
+// What a check of one object finds, before anyone knows in which file the object stands.
+
+import type { FieldPath } from './field-path.ts';
+
+/** Something wrong with an object. With the object's place in a file it becomes a `Problem`. */
+export interface Finding {
+  path: FieldPath;
+  severity: 'error' | 'warning';
+  message: string;
+  /** What to do about it. */
+  hint?: string;
+  /** Point at the field's name, not at its value. */
+  at?: 'key';
+}
+
+/** A finding that refuses the object. */
+export function error(path: FieldPath, message: string, hint?: string): Finding {
+  return { path, severity: 'error', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** A finding that does not. */
+export function warning(path: FieldPath, message: string, hint?: string): Finding {
+  return { path, severity: 'warning', message, ...(hint === undefined ? {} : { hint }) };
+}

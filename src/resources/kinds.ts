@@ -1,0 +1,131 @@
+// The kinds Limen serves: their API group, versions, names and scope. And the kinds it knows of but does not serve yet.
+
+import { nearest } from './nearest.ts';
+import type { KindName } from './types.ts';
+
+/** What an API server's discovery says about a kind. */
+export interface Kind {
+  name: KindName;
+  /** '' is the core group. */
+  group: string;
+  /** Served versions, the newest (the one objects are read as) first. */
+  versions: readonly [string, ...string[]];
+  plural: string;
+  singular: string;
+  shortNames: readonly string[];
+  namespaced: boolean;
+}
+
+const ISTIO_VERSIONS = ['v1', 'v1beta1', 'v1alpha3'] as const;
+
+/** Every kind Limen serves. https://istio.io/latest/docs/reference/config/networking/, https://kubernetes.io/docs/reference/kubernetes-api/ */
+export const KINDS: readonly Kind[] = [
+  istio('Gateway', 'gateways', ['gw']),
+  istio('VirtualService', 'virtualservices', ['vs']),
+  istio('DestinationRule', 'destinationrules', ['dr']),
+  istio('ServiceEntry', 'serviceentries', ['se']),
+  istio('WorkloadEntry', 'workloadentries', ['we']),
+  { ...core('Namespace', 'namespaces', ['ns']), namespaced: false },
+  core('Service', 'services', ['svc']),
+  core('Pod', 'pods', ['po']),
+  core('Endpoints', 'endpoints', ['ep']),
+  core('Secret', 'secrets', []),
+  core('ConfigMap', 'configmaps', ['cm']),
+  core('ServiceAccount', 'serviceaccounts', ['sa']),
+  { ...core('Deployment', 'deployments', ['deploy']), group: 'apps' },
+  { ...core('EndpointSlice', 'endpointslices', []), group: 'discovery.k8s.io', versions: ['v1', 'v1beta1'] },
+];
+
+function istio(name: KindName, plural: string, shortNames: string[]): Kind {
+  const singular = name.toLowerCase();
+  return {
+    name,
+    group: 'networking.istio.io',
+    versions: ISTIO_VERSIONS,
+    plural,
+    singular,
+    shortNames,
+    namespaced: true,
+  };
+}
+
+function core(name: KindName, plural: string, shortNames: string[]): Kind {
+  return { name, group: '', versions: ['v1'], plural, singular: name.toLowerCase(), shortNames, namespaced: true };
+}
+
+/** Kinds of Istio, the Gateway API and Kubernetes that stand in real manifests and that Limen does not serve yet, by group. */
+const NOT_SERVED: Readonly<Record<string, string>> = {
+  'networking.istio.io': 'Sidecar EnvoyFilter WorkloadGroup ProxyConfig',
+  'security.istio.io': 'PeerAuthentication RequestAuthentication AuthorizationPolicy',
+  'telemetry.istio.io': 'Telemetry',
+  'extensions.istio.io': 'WasmPlugin',
+  'install.istio.io': 'IstioOperator',
+  'gateway.networking.k8s.io':
+    'GatewayClass Gateway HTTPRoute GRPCRoute TLSRoute TCPRoute UDPRoute ReferenceGrant BackendTLSPolicy',
+  '': 'Node Event LimitRange ResourceQuota PersistentVolume PersistentVolumeClaim ReplicationController PodTemplate',
+  apps: 'StatefulSet DaemonSet ReplicaSet ControllerRevision',
+  batch: 'Job CronJob',
+  autoscaling: 'HorizontalPodAutoscaler',
+  policy: 'PodDisruptionBudget',
+  'networking.k8s.io': 'Ingress IngressClass NetworkPolicy',
+  'rbac.authorization.k8s.io': 'Role RoleBinding ClusterRole ClusterRoleBinding',
+  'apiextensions.k8s.io': 'CustomResourceDefinition',
+  'apiregistration.k8s.io': 'APIService',
+  'admissionregistration.k8s.io':
+    'ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy',
+  'storage.k8s.io': 'StorageClass CSIDriver VolumeAttachment',
+  'scheduling.k8s.io': 'PriorityClass',
+  'coordination.k8s.io': 'Lease',
+  'certificates.k8s.io': 'CertificateSigningRequest',
+};
+
+const NOT_SERVED_KINDS = new Set(
+  Object.entries(NOT_SERVED).flatMap(([group, names]) => names.split(' ').map((name) => `${group}/${name}`)),
+);
+const BY_NAME = new Map<string, Kind>(KINDS.map((kind) => [kind.name, kind]));
+
+/** A served kind by its name (`Gateway`), whatever its group. */
+export function kindNamed(name: string): Kind | undefined {
+  return BY_NAME.get(name);
+}
+
+/** `group/version` of a kind, as `apiVersion` spells it. */
+export function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
+  return kind.group === '' ? version : `${kind.group}/${version}`;
+}
+
+/** What an apiVersion and kind stand for: a served kind, one that is known but not served yet, or a mistake (with what to do about it). */
+export type KindLookup =
+  | { found: 'served'; kind: Kind }
+  | { found: 'not-served' }
+  | { found: 'unknown'; at: 'apiVersion' | 'kind'; message: string; hint?: string };
+
+/** Finds the kind of an object by its `apiVersion` and `kind`. */
+export function lookUpKind(apiVersion: string, name: string): KindLookup {
+  const slash = apiVersion.indexOf('/');
+  const group = slash < 0 ? '' : apiVersion.slice(0, slash);
+  const version = apiVersion.slice(slash + 1);
+  const kind = BY_NAME.get(name);
+  if (kind?.group === group && kind.versions.includes(version)) return { found: 'served', kind };
+  if (NOT_SERVED_KINDS.has(`${group}/${name}`)) return { found: 'not-served' };
+  if (kind !== undefined) {
+    return {
+      found: 'unknown',
+      at: 'apiVersion',
+      message: `apiVersion ${apiVersion} has no kind ${name}`,
+      hint: `${name} is served as ${kind.versions.map((served) => apiVersionOf(kind, served)).join(', ')}`,
+    };
+  }
+  const known = [...BY_NAME.keys(), ...[...NOT_SERVED_KINDS].map((key) => key.slice(key.indexOf('/') + 1))];
+  const guess = nearest(name, known);
+  const hint =
+    guess === undefined
+      ? `the kinds Limen serves: ${[...BY_NAME.keys()].join(', ')}`
+      : `did you mean ${guess}${describeVersion(guess)}?`;
+  return { found: 'unknown', at: 'kind', message: `unknown kind ${name} (apiVersion ${apiVersion})`, hint };
+}
+
+function describeVersion(name: string): string {
+  const kind = BY_NAME.get(name);
+  return kind === undefined ? '' : ` (${apiVersionOf(kind)})`;
+}

@@ -1,0 +1,71 @@
+// Names: which ones Kubernetes allows, and how a short host name becomes a full one.
+
+import type { FieldPath } from './field-path.ts';
+import { error, type Finding } from './finding.ts';
+import type { Kind } from './kinds.ts';
+
+const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
+
+/** RFC 1123 label: at most 63 of a-z, 0-9 and `-`, starting and ending with a letter or digit. */
+export function isDnsLabel(text: string): boolean {
+  return text.length <= 63 && LABEL.test(text);
+}
+
+/** RFC 1123 subdomain as Kubernetes has it: labels joined by dots, at most 253 characters. */
+export function isDnsSubdomain(text: string): boolean {
+  return text.length <= 253 && text.split('.').every((label) => LABEL.test(label));
+}
+
+/** The domain of the cluster: what Service names end in. */
+export const CLUSTER_DOMAIN = 'cluster.local';
+
+/** `name.namespace.svc.cluster.local` */
+export function serviceHost(name: string, namespace: string): string {
+  return `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`;
+}
+
+/**
+ * The full form of a host name in an Istio object. A name without a dot is a Service of the object's own namespace; one with a dot, and
+ * `*`, stays as it is (a `*.foo` is a name with a dot).
+ * https://istio.io/latest/docs/reference/config/networking/virtual-service/#Destination
+ */
+export function resolveShortName(host: string, namespace: string): string {
+  return host === '' || host === '*' || host.includes('.') ? host : serviceHost(host, namespace);
+}
+
+/** Checks `metadata.name` and `metadata.namespace`. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+export function checkName(kind: Kind, metadata: unknown): Finding[] {
+  if (typeof metadata !== 'object' || metadata === null)
+    return [error(['metadata', 'name'], 'is required', `add "metadata:" with the name of this ${kind.name}`)];
+  const { name, namespace, generateName } = metadata as { name?: unknown; namespace?: unknown; generateName?: unknown };
+  const findings: Finding[] = [];
+  const path: FieldPath = ['metadata', 'name'];
+  if (name === undefined || name === '') {
+    const hint =
+      generateName === undefined
+        ? `give this ${kind.name} a name`
+        : 'generateName makes a new object each time: a file needs a name';
+    findings.push(error(path, 'is required', hint));
+  } else if (typeof name === 'string') {
+    const strict = kind.name === 'Namespace' || kind.name === 'Service';
+    if (strict && !isDnsLabel(name))
+      findings.push(
+        error(
+          path,
+          `"${name}" is no DNS label`,
+          'at most 63 of a-z, 0-9 and "-", starting and ending with a letter or digit',
+        ),
+      );
+    else if (kind.name === 'Service' && !/^[a-z]/.test(name))
+      findings.push(error(path, `"${name}" starts with a digit`, 'the name of a Service starts with a letter'));
+    else if (!isDnsSubdomain(name))
+      findings.push(
+        error(path, `"${name}" is no DNS name`, 'a-z, 0-9, "-" and ".", starting and ending with a letter or digit'),
+      );
+  }
+  if (typeof namespace === 'string' && namespace !== '' && !isDnsLabel(namespace))
+    findings.push(
+      error(['metadata', 'namespace'], `"${namespace}" is no namespace name`, 'at most 63 of a-z, 0-9 and "-"'),
+    );
+  return findings;
+}

@@ -1,0 +1,39 @@
+// What the schema of a kind cannot say: the checks of each kind's own file, by kind.
+
+import type { Finding } from '../finding.ts';
+import type { Kind } from '../kinds.ts';
+import type { ResourceObject } from '../object.ts';
+import type { KindName, Kinds } from '../types.ts';
+import { validateConfigMap } from './config-map.ts';
+import { validateDestinationRule } from './destination-rule.ts';
+import { validateGateway } from './gateway.ts';
+import { validateSecret } from './secret.ts';
+import { validateEndpointSlice, validateEndpoints, validateService } from './service.ts';
+import { validateServiceEntry, validateWorkloadEntry } from './service-entry.ts';
+import { checkLabels } from './syntax.ts';
+import { validateVirtualService } from './virtual-service.ts';
+
+type Checks = { [Name in KindName]?: (object: Kinds[Name], now: Date) => Finding[] };
+
+const CHECKS: Checks = {
+  Gateway: validateGateway,
+  VirtualService: validateVirtualService,
+  DestinationRule: validateDestinationRule,
+  ServiceEntry: validateServiceEntry,
+  WorkloadEntry: validateWorkloadEntry,
+  Service: validateService,
+  Endpoints: validateEndpoints,
+  EndpointSlice: validateEndpointSlice,
+  Secret: validateSecret,
+  ConfigMap: validateConfigMap,
+};
+
+/**
+ * Checks one object, whose schema is in order, by itself.
+ *
+ * @param now for the validity of certificates
+ */
+export function checkSemantics(kind: Kind, object: ResourceObject, now: Date): Finding[] {
+  const check = CHECKS[kind.name] as ((object: ResourceObject, now: Date) => Finding[]) | undefined;
+  return [...checkLabels(['metadata', 'labels'], object.metadata.labels), ...(check?.(object, now) ?? [])];
+}

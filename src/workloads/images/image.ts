@@ -1,0 +1,36 @@
+// What a built-in sample image is: the names it answers to and the server it starts.
+
+import type { Server } from 'node:net';
+import type { Logger } from 'pino';
+
+/** Who a container is and what it may ask for. */
+export interface ContainerContext {
+  /** The repository of the image without registry and tag: `istioinaction/catalog`. */
+  repository: string;
+  /** The pod's address. */
+  ip: string;
+  port: number;
+  podName: string;
+  namespace: string;
+  serviceAccount: string;
+  nodeName: string;
+  /** The container's environment, references resolved. */
+  env: Readonly<Record<string, string>>;
+  /** The container's `args`. */
+  args: readonly string[];
+  /** The ready endpoints of a service, as `ip:port`: what DNS and kube-proxy do in a cluster. Empty when there are none. */
+  resolve: (host: string, port: number) => readonly string[];
+  log: Logger;
+}
+
+/** A sample image. */
+export interface SampleImage {
+  /** Repositories without registry and tag; all of them start this server. */
+  names: readonly string[];
+  /** The port it serves when the Deployment names no containerPort. */
+  defaultPort: (env: Readonly<Record<string, string>>) => number;
+  /** A path worth trying with curl, where it speaks HTTP. */
+  samplePath?: string;
+  /** Makes the server, not yet listening. One is made for each port of each pod. */
+  createServer: (context: ContainerContext) => Server;
+}

@@ -1,0 +1,382 @@
+// A `limen up` of one's own for a test: a home and a configuration folder in a temporary place, real commands against it, an orderly end.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PROGRAM = join(ROOT, 'bin/limen.js');
+export const EXAMPLES = join(ROOT, 'examples');
+
+/** Generous, since all that counts is that it ends: two slow cores may be shared with other tests. */
+const DEADLINE_MS = 15_000;
+const POLL_MS = 20;
+
+/** What a program said. */
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** What curl got. */
+export interface CurlOutcome extends Outcome {
+  /** The first line of the last response: `HTTP/1.1 200 OK`, '' where there was none. */
+  statusLine: string;
+  status: number;
+  /** By lower-case name. */
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** A row of a table by column heading. */
+export type Row = Record<string, string>;
+
+/** A running instance. */
+export class Limen {
+  readonly home: string;
+  readonly config: string;
+  readonly #directory: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  #stdout = '';
+  #stderr = '';
+
+  private constructor(directory: string, child: ChildProcess) {
+    this.#directory = directory;
+    this.home = join(directory, 'home');
+    this.config = join(directory, 'config');
+    this.#child = child;
+    child.stdout?.on('data', (chunk) => {
+      this.#stdout += String(chunk);
+    });
+    child.stderr?.on('data', (chunk) => {
+      this.#stderr += String(chunk);
+    });
+    this.#ended = new Promise((resolve) => {
+      child.on('close', resolve);
+    });
+  }
+
+  /** Starts `limen up` and waits until it says it is ready. Service ports get free ports of this machine. */
+  static async start(servicePorts: readonly number[] = [80, 443, 31400, 15021]): Promise<Limen> {
+    const directory = mkdtempSync(join(tmpdir(), 'limen-walkthrough-'));
+    mkdirSync(join(directory, 'config'));
+    const publish = servicePorts.flatMap((port) => ['--publish', `0:${port}`]);
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, 'up', '-f', join(directory, 'config'), '--home', join(directory, 'home'), ...publish],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
+    );
+    const limen = new Limen(directory, child);
+    let ended = false;
+    void limen.#ended.then(() => {
+      ended = true;
+    });
+    await limen.until('limen up says that it is ready', () => {
+      if (ended) throw new Error(`limen up ended: ${limen.#lastWords}`);
+      return /Ready in \d+ ms/.test(limen.#stdout) && existsSync(join(limen.home, 'instance.json'));
+    });
+    return limen;
+  }
+
+  /** All it has printed. */
+  get output(): string {
+    return `${this.#stdout}\n${this.#stderr}`;
+  }
+
+  /** The end of it, for the messages of failed tests. */
+  get #lastWords(): string {
+    return this.output.split('\n').slice(-30).join('\n');
+  }
+
+  /** `kubectl apply`: writes a file into the configuration folder, at once or not at all. */
+  apply(name: string, yaml: string): void {
+    const unfinished = join(this.#directory, name);
+    writeFileSync(unfinished, yaml);
+    renameSync(unfinished, join(this.config, name));
+  }
+
+  /** Applies a file of an example: `coolstore/gateway.yaml`. A later one under the same `as` takes its place. */
+  applyExample(path: string, as = basename(path)): void {
+    this.apply(as, readFileSync(join(EXAMPLES, path), 'utf8'));
+  }
+
+  /** Applies all YAML files of an example's folder. */
+  applyFolder(example: string): void {
+    for (const name of readdirSync(join(EXAMPLES, example)).filter((file) => file.endsWith('.yaml')))
+      this.applyExample(`${example}/${name}`);
+  }
+
+  /** `kubectl delete -f`. */
+  remove(name: string): void {
+    rmSync(join(this.config, name));
+  }
+
+  /** Writes files that are no configuration (certificates for curl) and returns their folder. */
+  scratch(files: Record<string, string>): string {
+    const folder = join(this.#directory, 'scratch');
+    mkdirSync(folder, { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 });
+    return folder;
+  }
+
+  /** The port of this machine that leads to a port of the gateway's Service. */
+  port(servicePort: number): number {
+    const instance = JSON.parse(readFileSync(join(this.home, 'instance.json'), 'utf8')) as {
+      proxies: { published: { port: number; servicePort: number }[] }[];
+    };
+    const found = instance.proxies[0]?.published.find((published) => published.servicePort === servicePort);
+    if (found === undefined) throw new Error(`the Service port ${servicePort} is not published`);
+    return found.port;
+  }
+
+  /** Runs a command of limen against this instance. */
+  limen(...args: string[]): Promise<Outcome> {
+    return run(process.execPath, [PROGRAM, ...args], { LIMEN_HOME: this.home, NO_COLOR: '1' });
+  }
+
+  /** `limen proxy-config …` of the default gateway, as a table. */
+  async table(...args: string[]): Promise<Row[]> {
+    return parseTable(await this.#proxyConfig(args));
+  }
+
+  /** `limen proxy-config … -o json` of the default gateway. */
+  // biome-ignore lint/suspicious/noExplicitAny: documents of many shapes; the tests say which
+  async json(...args: string[]): Promise<any> {
+    return JSON.parse(await this.#proxyConfig([...args, '-o', 'json']));
+  }
+
+  async #proxyConfig([type = '', ...rest]: string[]): Promise<string> {
+    const outcome = await this.limen(
+      'proxy-config',
+      type,
+      'deploy/istio-ingressgateway',
+      '-n',
+      'istio-system',
+      ...rest,
+    );
+    if (outcome.code !== 0) throw new Error(`limen proxy-config ${type} failed: ${outcome.stderr}`);
+    return outcome.stdout;
+  }
+
+  /**
+   * curl, with the arguments of the walkthrough. Ports 80 and 443 are led to where this instance serves them, so that URL, Host and server
+   * name are the walkthrough's own.
+   */
+  async curl(...args: string[]): Promise<CurlOutcome> {
+    const connections = [80, 443].flatMap((port) => ['--connect-to', `:${port}:127.0.0.1:${this.port(port)}`]);
+    const outcome = await run('curl', ['-q', '-sS', '-i', '--http1.1', '--max-time', '15', ...connections, ...args]);
+    return { ...outcome, ...parseResponse(outcome.stdout) };
+  }
+
+  /** A TCP connection to a Service port. */
+  dial(servicePort: number): Conversation {
+    return new Conversation(connect(this.port(servicePort), '127.0.0.1'));
+  }
+
+  /** Lines of JSON on standard output: the access log. */
+  accessLog(): Record<string, unknown>[] {
+    return this.#stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** The first line of the access log that fits, waiting for it. */
+  async logged(path: string): Promise<Record<string, unknown>> {
+    let found: Record<string, unknown> | undefined;
+    await this.until(`the access log has a line for ${path}`, () => {
+      found = this.accessLog().find((line) => line.path === path);
+      return found !== undefined;
+    });
+    return found as Record<string, unknown>;
+  }
+
+  /** Waits until `condition` holds; what it throws counts as "not yet" until the deadline. */
+  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS;
+    let reason = '';
+    for (;;) {
+      try {
+        if (await condition()) return;
+        reason = '';
+      } catch (error) {
+        if (this.#child.exitCode !== null) throw error;
+        reason = ` (${(error as Error).message})`;
+      }
+      if (performance.now() > deadline)
+        throw new Error(`not so after ${DEADLINE_MS} ms: ${what}${reason}\n${this.#lastWords}`);
+      await delay(POLL_MS);
+    }
+  }
+
+  /** Waits until a table has a row with these cells, and returns the whole table. */
+  async untilRow(args: readonly string[], cells: Row): Promise<Row[]> {
+    let rows: Row[] = [];
+    await this.until(`proxy-config ${args.join(' ')} has a row ${JSON.stringify(cells)}`, async () => {
+      rows = await this.table(...args);
+      return rows.some((row) => Object.entries(cells).every(([heading, cell]) => row[heading] === cell));
+    });
+    return rows;
+  }
+
+  /** Waits until curl with these arguments gets this status, and returns that response. */
+  async untilStatus(status: number, ...args: string[]): Promise<CurlOutcome> {
+    let outcome: CurlOutcome | undefined;
+    let last = '';
+    await this.until(`curl ${args.join(' ')} → ${status}`, async () => {
+      outcome = await this.curl(...args);
+      last = `${outcome.statusLine} ${outcome.stderr}`;
+      if (outcome.status !== status) throw new Error(`it was ${last.trim()}`);
+      return true;
+    });
+    return outcome as CurlOutcome;
+  }
+
+  /** SIGTERM. Returns the exit code and the processes that are left of it (none, it should be). */
+  async stop(): Promise<{ code: number | null; left: number[] }> {
+    const family = descendantsOf(this.#child.pid as number);
+    this.#child.kill('SIGTERM');
+    const giveUp = setTimeout(() => this.#child.kill('SIGKILL'), DEADLINE_MS);
+    const code = await this.#ended;
+    clearTimeout(giveUp);
+    rmSync(this.#directory, { recursive: true, force: true });
+    return { code, left: family.filter(isRunning) };
+  }
+}
+
+/** What two sides say over TCP. */
+export class Conversation {
+  readonly #socket: Socket;
+  #received = '';
+  #ended = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      this.#received += text;
+    });
+    socket.on('close', () => {
+      this.#ended = true;
+    });
+    socket.on('error', () => undefined); // 'close' follows
+  }
+
+  say(text: string): void {
+    this.#socket.write(text);
+  }
+
+  /** Waits until what came so far fits, and returns it. */
+  async hear(expected: RegExp): Promise<string> {
+    const deadline = performance.now() + DEADLINE_MS;
+    while (!expected.test(this.#received)) {
+      if (this.#ended || performance.now() > deadline)
+        throw new Error(
+          `expected ${expected}, got ${JSON.stringify(this.#received)}${this.#ended ? ' and the end' : ''}`,
+        );
+      await delay(POLL_MS);
+    }
+    return this.#received;
+  }
+
+  hangUp(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Runs a program to its end. `input`: what it reads. */
+export function run(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  input = '',
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env: { ...process.env, ...env } });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.stdin.on('error', () => undefined); // it may end without reading
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.stdin.end(input);
+  });
+}
+
+/** Headings of two words; all others are one. */
+const HEADING =
+  /SERVICE FQDN|VHOST NAME|VIRTUAL SERVICE|OUTLIER CHECK|DESTINATION RULE|RESOURCE NAME|VALID CERT|SERIAL NUMBER|NOT AFTER|NOT BEFORE|\S+/g;
+
+/** A table with a heading line whose columns start below their headings. */
+export function parseTable(text: string): Row[] {
+  const [heading = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '');
+  const columns = [...heading.matchAll(HEADING)].map((match) => ({ name: match[0], start: match.index }));
+  return lines.map((line) =>
+    Object.fromEntries(
+      columns.map(({ name, start }, index) => [name, line.slice(start, columns[index + 1]?.start).trim()]),
+    ),
+  );
+}
+
+function parseResponse(text: string): Pick<CurlOutcome, 'statusLine' | 'status' | 'headers' | 'body'> {
+  let rest = text;
+  let head = '';
+  // Interim responses (100) come before the one that counts.
+  do {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end < 0) return { statusLine: '', status: 0, headers: {}, body: '' };
+    head = rest.slice(0, end);
+    rest = rest.slice(end + 4);
+  } while (/^HTTP\/\S+ 1\d\d/.test(head));
+  const [statusLine = '', ...lines] = head.split('\r\n');
+  const headers = lines.map((line) => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  });
+  return { statusLine, status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), body: rest };
+}
+
+/** All processes below one, by /proc; none where there is no /proc. */
+function descendantsOf(pid: number): number[] {
+  if (!existsSync('/proc')) return [];
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // gone meanwhile
+    }
+  }
+  const below = (ancestor: number): number[] =>
+    [...parents].filter(([, parent]) => parent === ancestor).flatMap(([child]) => [child, ...below(child)]);
+  return below(pid);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,25 @@
+// The programs the walkthroughs are done with: a test whose program is missing is skipped, or fails where all must be there.
+
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'vitest';
+
+/** A program on the PATH that these tests run. */
+export type Tool = 'curl' | 'openssl';
+
+const PROBES: Record<Tool, string[]> = { curl: ['--version'], openssl: ['version'] };
+
+/**
+ * `describe` that needs programs. Where one is missing the block is skipped and its name says why; with LIMEN_TEST_STRICT=1 it fails.
+ */
+export function describeWith(tools: readonly Tool[], name: string, body: () => void): void {
+  const missing = tools.filter((tool) => spawnSync(tool, PROBES[tool]).status !== 0);
+  if (missing.length === 0) {
+    describe(name, body);
+  } else if (process.env.LIMEN_TEST_STRICT === '1') {
+    it(`${name} (needs ${missing.join(', ')})`, () => {
+      throw new Error(`not on the PATH: ${missing.join(', ')}`);
+    });
+  } else {
+    describe.skip(`${name} (not on the PATH: ${missing.join(', ')})`, body);
+  }
+}

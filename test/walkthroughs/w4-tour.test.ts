@@ -1,0 +1,273 @@
+// Walkthrough 4: the whole tour, steps 1 to 6 (the coolstore over HTTPS in all its modes, and TCP). HTTP/1.1 stands in for HTTP/2.
+
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EXAMPLES as CERTIFICATES, type Files } from '../../scripts/certificates/examples.ts';
+import { Limen, run } from './limen.ts';
+import { describeWith } from './tools.ts';
+
+describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
+  let limen: Limen;
+  let files: Files;
+  /** The path of a PEM file. */
+  let pem: (name: string) => string;
+  const WEBAPP = 'https://webapp.istioinaction.io/api/catalog';
+
+  beforeAll(async () => {
+    const [instance, made] = await Promise.all([Limen.start(), CERTIFICATES['coolstore-https']?.()]);
+    limen = instance;
+    files = made ?? {};
+    const folder = limen.scratch(files);
+    pem = (name) => join(folder, name);
+    limen.applyFolder('coolstore');
+    await limen.untilRow(['endpoints'], { CLUSTER: 'outbound|80||webapp.istioinaction.svc.cluster.local' });
+    await limen.untilRow(['endpoints'], { CLUSTER: 'outbound|80||catalog.istioinaction.svc.cluster.local' });
+  });
+  afterAll(async () => {
+    expect(await limen?.stop()).toEqual({ code: 0, left: [] });
+  });
+
+  it('1. Gateway → VirtualService → Pod can be followed through listener, route, cluster and endpoint', async () => {
+    expect(await limen.untilRow(['listener', '--port', '8080'], { DESTINATION: 'Route: http.8080' })).toHaveLength(1);
+    await limen.untilRow(['routes', '--name', 'http.8080'], { 'VIRTUAL SERVICE': 'webapp-vs-from-gw.istioinaction' });
+    expect(await limen.table('cluster', '--fqdn', 'catalog.istioinaction.svc.cluster.local')).toEqual([
+      {
+        'SERVICE FQDN': 'catalog.istioinaction.svc.cluster.local',
+        PORT: '80',
+        SUBSET: '-',
+        DIRECTION: 'outbound',
+        TYPE: 'EDS',
+        'DESTINATION RULE': '',
+      },
+    ]);
+    const endpoints = await limen.table(
+      ...['endpoints', '--cluster', 'outbound|80||webapp.istioinaction.svc.cluster.local'],
+    );
+    expect(endpoints).toEqual([
+      {
+        ENDPOINT: expect.stringMatching(/^127\.\d+\.\d+\.\d+:8080$/),
+        STATUS: 'HEALTHY',
+        'OUTLIER CHECK': 'OK',
+        CLUSTER: 'outbound|80||webapp.istioinaction.svc.cluster.local',
+      },
+    ]);
+  });
+
+  it('1. a DestinationRule adds its subsets', async () => {
+    limen.apply(
+      'destination-rule.yaml',
+      [
+        'apiVersion: networking.istio.io/v1',
+        'kind: DestinationRule',
+        'metadata: { name: catalog, namespace: istioinaction }',
+        'spec:',
+        '  host: catalog.istioinaction.svc.cluster.local',
+        '  subsets:',
+        '    - { name: version-v1, labels: { version: v1 } }',
+      ].join('\n'),
+    );
+    await limen.untilRow(['cluster', '--fqdn', 'catalog.istioinaction.svc.cluster.local'], {
+      SUBSET: 'version-v1',
+      'DESTINATION RULE': 'catalog.istioinaction',
+    });
+    await limen.untilRow(['endpoints'], {
+      CLUSTER: 'outbound|80|version-v1|catalog.istioinaction.svc.cluster.local',
+      STATUS: 'HEALTHY',
+    });
+    limen.remove('destination-rule.yaml');
+  });
+
+  it('1. the control plane logs each push: kind, node, resources, size', () => {
+    for (const kind of ['CDS', 'EDS', 'LDS', 'RDS']) {
+      const line = limen.output.split('\n').find((text) => text.includes('push') && text.includes(kind));
+      expect(line, `a push of ${kind}`).toBeDefined();
+      expect(line).toMatch(/istio-ingressgateway/);
+      expect(line).toMatch(/resources/);
+      expect(line).toMatch(/bytes|size/);
+    }
+  });
+
+  it('2. HTTPS with the Secret webapp-credential', async () => {
+    limen.apply('webapp-credential.yaml', files['webapp-credential.yaml'] as string);
+    limen.applyExample('coolstore-https/https.yaml', 'gateway.yaml');
+    const answer = await limen.untilStatus(
+      ...([200, '-H', 'Host: webapp.istioinaction.io', WEBAPP, '--cacert', pem('ca.crt')] as const),
+      ...['--resolve', 'webapp.istioinaction.io:443:127.0.0.1'],
+    );
+    expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+    expect(answer.body).toContain('Elinor Glasses');
+  });
+
+  it('2. the Secret is shown as an active certificate chain with serial number and dates', async () => {
+    const outcome = await run('openssl', ['x509', '-in', pem('webapp.crt'), '-noout', '-serial']);
+    const serial = outcome.stdout.trim().replace('serial=', '').toLowerCase();
+    const rows = await limen.table('secret');
+    expect(rows).toEqual([
+      {
+        'RESOURCE NAME': 'kubernetes://webapp-credential',
+        TYPE: 'Cert Chain',
+        STATUS: 'ACTIVE',
+        'VALID CERT': 'true',
+        'SERIAL NUMBER': expect.any(String),
+        'NOT AFTER': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+        'NOT BEFORE': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      },
+    ]);
+    expect(rows[0]?.['SERIAL NUMBER']?.toLowerCase().replace(/^0+/, '')).toBe(serial.replace(/^0+/, ''));
+  });
+
+  it('2. no private key is in any dump or log', async () => {
+    const secret = await limen.limen(
+      'proxy-config',
+      'all',
+      'deploy/istio-ingressgateway',
+      '-n',
+      'istio-system',
+      '-o',
+      'json',
+    );
+    const key = (files['webapp.key'] as string).split('\n')[3] as string;
+    expect(secret.stdout).toContain('webapp-credential');
+    for (const text of [secret.stdout, limen.output]) {
+      expect(text).not.toContain(key);
+      expect(text).not.toContain(Buffer.from(key).toString('base64').slice(4, -4));
+    }
+  });
+
+  it('2. without a server name the connection is closed', async () => {
+    const answer = await limen.curl('-k', '-H', 'Host: webapp.istioinaction.io', 'https://127.0.0.1/api/catalog');
+    expect(answer.code).toBe(35);
+  });
+
+  it('3. httpsRedirect answers 301 with the same authority and path', async () => {
+    limen.applyExample('coolstore-https/redirect.yaml', 'gateway.yaml');
+    const answer = await limen.untilStatus(
+      301,
+      ...['-H', 'Host: webapp.istioinaction.io', 'http://127.0.0.1/api/catalog?a=1'],
+    );
+    expect(answer.statusLine).toBe('HTTP/1.1 301 Moved Permanently');
+    expect(answer.headers).toMatchObject({
+      location: 'https://webapp.istioinaction.io/api/catalog?a=1',
+      server: 'istio-envoy',
+      'content-length': '0',
+    });
+    expect((await limen.curl(WEBAPP, '--cacert', pem('ca.crt'))).status).toBe(200);
+  });
+
+  it('4. mode MUTUAL wants a client certificate: without one, TLS 1.3 alert certificate required', async () => {
+    limen.apply('webapp-credential-mtls.yaml', files['webapp-credential-mtls.yaml'] as string);
+    limen.applyExample('coolstore-https/mutual.yaml', 'gateway.yaml');
+    await limen.until('a client without certificate is refused', async () => {
+      const answer = await limen.curl(WEBAPP, '--cacert', pem('ca.crt'));
+      return answer.code !== 0 && /certificate required/.test(answer.stderr);
+    });
+    const outcome = await run(
+      'openssl',
+      [
+        ...['s_client', '-connect', `127.0.0.1:${limen.port(443)}`, '-servername', 'webapp.istioinaction.io'],
+        ...['-tls1_3', '-ign_eof', '-CAfile', pem('ca.crt')],
+      ],
+      {},
+      'GET /api/catalog HTTP/1.1\r\nHost: webapp.istioinaction.io\r\nConnection: close\r\n\r\n',
+    );
+    expect(outcome.stderr).toMatch(/alert certificate required/);
+    expect(outcome.stdout).not.toContain('HTTP/1.1');
+  });
+
+  it('4. with one it is 200', async () => {
+    const args = [WEBAPP, '--cacert', pem('ca.crt'), '--cert', pem('client.crt'), '--key', pem('client.key')];
+    const answer = await limen.untilStatus(200, ...args);
+    expect(answer.body).toContain('Atlas Shirt');
+  });
+
+  it('4. a client certificate of another CA is refused', async () => {
+    const other = limen.scratch(
+      Object.fromEntries(
+        Object.entries((await CERTIFICATES['coolstore-https']?.()) ?? {}).map(([name, text]) => [
+          `other-${name}`,
+          text,
+        ]),
+      ),
+    );
+    const certificate = ['--cert', join(other, 'other-client.crt'), '--key', join(other, 'other-client.key')];
+    const answer = await limen.curl(WEBAPP, '--cacert', pem('ca.crt'), ...certificate);
+    expect(answer.code).not.toBe(0);
+    expect(answer.status).toBe(0);
+  });
+
+  it('5. two hosts on port 443: each its certificate by server name, each its VirtualService', async () => {
+    limen.apply('catalog-credential.yaml', files['catalog-credential.yaml'] as string);
+    limen.applyExample('coolstore-https/two-hosts.yaml', 'gateway.yaml');
+    const items = await limen.untilStatus(200, 'https://catalog.istioinaction.io/items', '--cacert', pem('ca.crt'));
+    expect(JSON.parse(items.body)).toHaveLength(4);
+    expect((await limen.untilStatus(200, WEBAPP, '--cacert', pem('ca.crt'))).body).toContain('Red Dragon Watch');
+    for (const host of ['webapp', 'catalog']) {
+      const outcome = await run('openssl', [
+        ...['s_client', '-connect', `127.0.0.1:${limen.port(443)}`, '-servername', `${host}.istioinaction.io`],
+        ...['-CAfile', pem('ca.crt'), '-verify_return_error'],
+      ]);
+      expect(outcome.stdout).toMatch(new RegExp(`subject=CN ?= ?${host}\\.istioinaction\\.io`));
+    }
+    expect((await limen.table('listener', '--port', '8443')).map((row) => [row.MATCH, row.DESTINATION]).sort()).toEqual(
+      [
+        ['SNI: catalog.istioinaction.io', 'Route: https.443.https-catalog.coolstore-gateway.istioinaction'],
+        ['SNI: webapp.istioinaction.io', 'Route: https.443.https-webapp.coolstore-gateway.istioinaction'],
+      ],
+    );
+    const names = (await limen.table('secret')).map((row) => row['RESOURCE NAME']);
+    expect(names.sort()).toEqual(['kubernetes://catalog-credential', 'kubernetes://webapp-credential']);
+  });
+
+  it('5. the upstream’s headers pass through untouched', async () => {
+    const { headers } = await limen.curl('https://catalog.istioinaction.io/items', '--cacert', pem('ca.crt'));
+    expect(headers).toEqual({
+      'x-powered-by': 'Express',
+      vary: 'Origin, Accept-Encoding',
+      'access-control-allow-credentials': 'true',
+      'cache-control': 'no-cache',
+      pragma: 'no-cache',
+      expires: '-1',
+      'x-content-type-options': 'nosniff',
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': '502',
+      etag: 'W/"1f6-ih2h+hDQ0yLLcKIlBvwkWbyQGK4"',
+      date: expect.any(String),
+      server: 'istio-envoy',
+      'x-envoy-upstream-service-time': expect.stringMatching(/^\d+$/),
+    });
+  });
+
+  it('5. a request for one host on a connection for the other finds no route', async () => {
+    const answer = await limen.curl(
+      ...['-H', 'Host: catalog.istioinaction.io', 'https://webapp.istioinaction.io/items', '--cacert', pem('ca.crt')],
+    );
+    expect(answer.status).toBe(404);
+  });
+
+  it('6. TCP on port 31400: a greeting, then every line back', async () => {
+    limen.applyExample('tcp-echo/tcp-echo.yaml');
+    limen.applyExample('tcp-echo/gateway.yaml', 'tcp-gateway.yaml');
+    limen.applyExample('tcp-echo/virtual-service.yaml', 'tcp-virtual-service.yaml');
+    await limen.untilRow(['listener'], {
+      PORT: '31400',
+      MATCH: 'ALL',
+      DESTINATION: 'Cluster: outbound|2701||tcp-echo-service.istioinaction.svc.cluster.local',
+    });
+    await limen.untilRow(['endpoints'], { CLUSTER: 'outbound|2701||tcp-echo-service.istioinaction.svc.cluster.local' });
+    let greeting = '';
+    await limen.until('the greeting comes', async () => {
+      const attempt = limen.dial(31400);
+      greeting = await attempt.hear(/Service default\.\n/).finally(() => attempt.hangUp());
+      return true;
+    });
+    expect(greeting).toMatch(
+      /^Welcome, you are connected to node limen\.\nRunning on Pod tcp-echo-deployment-\w{10}-\w{5}\.\nIn namespace istioinaction\.\nWith IP address 127\.\d+\.\d+\.\d+\.\nService default\.\n$/,
+    );
+    const telnet = limen.dial(31400);
+    telnet.say('hello there\r\n');
+    expect(await telnet.hear(/hello there\r\n/)).toBe(`${greeting}hello there\r\n`);
+    telnet.say('by now\r\n');
+    expect(await telnet.hear(/by now\r\n/)).toBe(`${greeting}hello there\r\nby now\r\n`);
+    telnet.hangUp();
+  });
+});
