@@ -64,7 +64,13 @@ async function main(seconds: number, profile: boolean): Promise<void> {
   const [upstreamPort, nginxPort, ownPort] = [await freePort(), await freePort(), await freePort()];
   const children: ChildProcess[] = [];
   try {
-    children.push(nginx(dir, 'upstream', `server { listen 127.0.0.1:${upstreamPort}; location / { return 200 "hello world\\n"; } }`));
+    children.push(
+      nginx(
+        dir,
+        'upstream',
+        `server { listen 127.0.0.1:${upstreamPort}; location / { return 200 "hello world\\n"; } }`,
+      ),
+    );
     children.push(
       nginx(
         dir,
@@ -77,7 +83,13 @@ async function main(seconds: number, profile: boolean): Promise<void> {
     );
     const own = spawn(
       process.execPath,
-      [...(profile ? ['--cpu-prof', `--cpu-prof-dir=${dir}`] : []), import.meta.filename, CHILD_FLAG, String(ownPort), String(upstreamPort)],
+      [
+        ...(profile ? ['--cpu-prof', `--cpu-prof-dir=${dir}`] : []),
+        import.meta.filename,
+        CHILD_FLAG,
+        String(ownPort),
+        String(upstreamPort),
+      ],
       { stdio: 'inherit' },
     );
     children.push(own);
@@ -101,13 +113,19 @@ function measure(name: string, pid: number, port: number, seconds: number): void
   const before = cpuSeconds(pid);
   const requests = wrk(port, seconds);
   const cpu = cpuSeconds(pid) - before;
-  console.log(`${name.padEnd(10)} ${String(requests).padStart(9)} ${cpu.toFixed(2).padStart(13)} ${String(Math.round(requests / cpu)).padStart(25)}`);
+  console.log(
+    `${name.padEnd(10)} ${String(requests).padStart(9)} ${cpu.toFixed(2).padStart(13)} ${String(Math.round(requests / cpu)).padStart(25)}`,
+  );
 }
 
 function wrk(port: number, seconds: number): number {
-  const { stdout } = spawnSync('wrk', ['-t1', '-c64', `-d${seconds}s`, '-H', 'Host: bench.test', `http://127.0.0.1:${port}/api/catalog`], {
-    encoding: 'utf8',
-  });
+  const { stdout } = spawnSync(
+    'wrk',
+    ['-t1', '-c64', `-d${seconds}s`, '-H', 'Host: bench.test', `http://127.0.0.1:${port}/api/catalog`],
+    {
+      encoding: 'utf8',
+    },
+  );
   const problems = stdout.split('\n').filter((line) => /Non-2xx|Socket errors/.test(line));
   if (problems.length > 0) console.log(problems.join('\n'));
   return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? Number.NaN);

@@ -93,7 +93,10 @@ backend up
 
 async function started(name: string, port: number, child: ChildProcess, worker: boolean): Promise<Peer> {
   await until(`${name} accepts`, 10, () => accepts(port));
-  const pid = worker ? (childrenOf(child.pid as number)[0] as number) : (child.pid as number);
+  // nginx's master opens the port; its worker carries the traffic.
+  const pid = worker
+    ? await until(`${name} has a worker`, 10, () => childrenOf(child.pid as number)[0])
+    : (child.pid as number);
   return { name, port, pid, process: child };
 }
 

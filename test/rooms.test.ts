@@ -49,6 +49,8 @@ describe('rooms', () => {
   });
 
   it('have no file named for nothing in particular', () => {
-    expect(files.filter((file) => /(^|[/-])(utils?|helpers?|common|manager|misc)\.ts$/.test(file))).toEqual([]);
+    // `connection-manager` is Envoy's own term (HTTP connection manager).
+    const vague = /(^|[/-])(utils?|helpers?|common|(?<!connection-)manager|misc)\.ts$/;
+    expect(files.filter((file) => vague.test(file))).toEqual([]);
   });
 });

@@ -14,6 +14,11 @@ const io = {
   fetch: globalThis.fetch,
 };
 
+// `limen … | head`: the reader has seen enough, and nothing more is to be said.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 const wholeNumber = (least: number) => (value: string) => {
   const number = Number(value);

@@ -17,6 +17,7 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
+import { nodeName } from './node-name.ts';
 import type { ResourceSet } from './resources.ts';
 import {
   type AggregatedDiscoveryHandlers,
@@ -163,7 +164,7 @@ export class AdsServer {
         send: (response) => call.write(create(DiscoveryResponseSchema, response)),
       });
       this.#streams.set(call, { stream, address, connectedAt: new Date() });
-      log.info({ node: node.id, address }, 'node connected');
+      log.info({ node: nodeName(node.id), address }, 'node connected');
       return stream;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -184,6 +185,6 @@ export class AdsServer {
     if (entry === undefined) return;
     this.#streams.delete(call);
     entry.stream.close();
-    this.#options.log.info({ node: entry.stream.node.id, address: entry.address }, 'node disconnected');
+    this.#options.log.info({ node: nodeName(entry.stream.node.id), address: entry.address }, 'node disconnected');
   }
 }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import type { DiscoveryRequest, DiscoveryResponseSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
+import { nodeName } from './node-name.ts';
 import { type EncodedResource, PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
 import { type NextResponse, type Refusal, Subscription } from './subscription.ts';
 
@@ -76,7 +77,7 @@ export class ClientStream {
     try {
       this.#resources = this.#options.resourcesFor(this.node);
     } catch (error) {
-      this.#options.log.error({ node: this.node.id, err: error }, 'push failed: the node keeps what it has');
+      this.#options.log.error({ node: nodeName(this.node.id), err: error }, 'push failed: the node keeps what it has');
       return;
     }
     this.#flush();
@@ -88,7 +89,7 @@ export class ClientStream {
     const typeUrl = PUSH_ORDER.find((known) => known === request.typeUrl);
     if (typeUrl === undefined) {
       if (!this.#unknownTypes.has(request.typeUrl))
-        log.debug({ node: this.node.id, typeUrl: request.typeUrl }, 'request for a type that is not served');
+        log.debug({ node: nodeName(this.node.id), typeUrl: request.typeUrl }, 'request for a type that is not served');
       if (this.#unknownTypes.size < 64) this.#unknownTypes.add(request.typeUrl);
       return;
     }
@@ -100,7 +101,7 @@ export class ClientStream {
     const kind = subscription.receive(request);
     const type = shortTypeName(typeUrl);
     if (kind === 'stale') {
-      log.debug({ type, node: this.node.id, nonce: request.responseNonce }, 'stale request ignored');
+      log.debug({ type, node: nodeName(this.node.id), nonce: request.responseNonce }, 'stale request ignored');
       return;
     }
     if (kind === 'nack' && subscription.refusal !== undefined) {
@@ -108,7 +109,7 @@ export class ClientStream {
       log.warn(
         {
           type,
-          node: this.node.id,
+          node: nodeName(this.node.id),
           version,
           accepted: subscription.ackedVersion,
           nonce: request.responseNonce,
@@ -186,7 +187,7 @@ export class ClientStream {
     this.#options.log.info(
       {
         type: shortTypeName(subscription.typeUrl),
-        node: this.node.id,
+        node: nodeName(this.node.id),
         resources: resources.length,
         bytes,
         version: next.version,
@@ -211,7 +212,7 @@ export class ClientStream {
     this.#heldSince = performance.now();
     this.#heldTimer = setTimeout(() => {
       this.#options.log.warn(
-        { node: this.node.id, waitedMs: this.#options.warmingLimitMs },
+        { node: nodeName(this.node.id), waitedMs: this.#options.warmingLimitMs },
         'clusters or endpoints are still not accepted: sending listeners and routes without waiting longer',
       );
       this.#heldSince = Number.NEGATIVE_INFINITY;

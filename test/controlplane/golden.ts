@@ -1,6 +1,7 @@
 // Translates the YAML of a golden file for the default gateway.
 
 import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { INTERNAL_ADDRESSES } from '../../src/controlplane/listeners/http.ts';
 import { createPushContext } from '../../src/controlplane/push-context.ts';
 import { retryPolicy } from '../../src/controlplane/routes/retry.ts';
 import { type Notice, translate } from '../../src/controlplane/translate.ts';
@@ -13,6 +14,7 @@ import { ClusterLoadAssignmentSchema } from '../../src/xds/gen/envoy/config/endp
 import { ListenerSchema } from '../../src/xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { type RetryPolicy, RetryPolicySchema } from '../../src/xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../src/xds/gen/envoy/config/route/v3/route_pb.js';
+import { HttpConnectionManager_InternalAddressConfigSchema } from '../../src/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { SecretSchema } from '../../src/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { typeRegistry } from '../../src/xds/registry.ts';
 import { PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from '../../src/xds/resources.ts';
@@ -27,6 +29,7 @@ export const NODE = {
   namespace: 'istio-system',
   labels: { app: 'istio-ingressgateway', istio: 'ingressgateway' },
   cluster: 'istio-ingressgateway.istio-system',
+  http2: true,
 } as const;
 
 const GATEWAY_SERVICE: Service = {
@@ -99,6 +102,9 @@ function abbreviate(value: Record<string, JsonValue>): Record<string, JsonValue>
   const usual: Record<string, string> = {
     retryPolicy: JSON.stringify(
       toJson(RetryPolicySchema, retryPolicy(undefined) as RetryPolicy, { registry: typeRegistry() }),
+    ),
+    internalAddressConfig: JSON.stringify(
+      toJson(HttpConnectionManager_InternalAddressConfigSchema, INTERNAL_ADDRESSES, { registry: typeRegistry() }),
     ),
     maxStreamDuration: JSON.stringify({ maxStreamDuration: '0s', grpcTimeoutHeaderMax: '0s' }),
   };

@@ -16,8 +16,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const ROOT = join(import.meta.dirname, '../..');
-const PROGRAM = join(ROOT, 'bin/limen.js');
+/** The checkout. */
+export const ROOT = join(import.meta.dirname, '../..');
+export const PROGRAM = join(ROOT, 'bin/limen.js');
 export const EXAMPLES = join(ROOT, 'examples');
 
 /** Generous, since all that counts is that it ends: two slow cores may be shared with other tests. */
@@ -70,16 +71,21 @@ export class Limen {
     });
   }
 
-  /** Starts `limen up` and waits until it says it is ready. Service ports get free ports of this machine. */
-  static async start(servicePorts: readonly number[] = [80, 443, 31400, 15021]): Promise<Limen> {
-    const directory = mkdtempSync(join(tmpdir(), 'limen-walkthrough-'));
+  /** Starts `limen up` on an empty configuration folder and waits until it says it is ready. Service ports get free ports of this machine. */
+  static start(servicePorts: readonly number[] = [80, 443, 31400, 15021]): Promise<Limen> {
+    const directory = temporaryDirectory();
     mkdirSync(join(directory, 'config'));
+    return Limen.up(directory, ['-f', join(directory, 'config')], servicePorts);
+  }
+
+  /** Starts `limen up` with these arguments in a directory, which goes when it stops. Its home is the folder `home` there. */
+  static async up(directory: string, args: readonly string[], servicePorts: readonly number[]): Promise<Limen> {
     const publish = servicePorts.flatMap((port) => ['--publish', `0:${port}`]);
-    const child = spawn(
-      process.execPath,
-      [PROGRAM, 'up', '-f', join(directory, 'config'), '--home', join(directory, 'home'), ...publish],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
-    );
+    const child = spawn(process.execPath, [PROGRAM, 'up', ...args, '--home', join(directory, 'home'), ...publish], {
+      cwd: directory,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    });
     const limen = new Limen(directory, child);
     let ended = false;
     void limen.#ended.then(() => {
@@ -296,6 +302,11 @@ export class Conversation {
   hangUp(): void {
     this.#socket.destroy();
   }
+}
+
+/** A new folder for one test. */
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'limen-walkthrough-'));
 }
 
 /** Runs a program to its end. `input`: what it reads. */

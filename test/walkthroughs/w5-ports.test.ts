@@ -55,6 +55,7 @@ describeWith(['curl'], 'W5: ports', () => {
     expect(answer.body).toContain('<title>Simple Bookstore App</title>');
     expect(answer.body).toContain('William Shakespeare');
     expect(answer.body).toContain('Reviews served by: reviews-v');
+    expect(limen.output).not.toContain('not a port of the gateway');
   });
 
   it('1. the paths of the VirtualService are served, others are 404', async () => {
@@ -104,6 +105,11 @@ describeWith(['curl'], 'W5: ports', () => {
     limen.apply('gateway.yaml', gateway('default', 7070, '2026-01-01T00:00:00Z'));
     const rows = await limen.untilRow(['listener'], { PORT: '7070', DESTINATION: 'Route: http.7070' });
     expect(rows.map((row) => row.PORT)).not.toContain('8080');
+    await limen.until('the log says so', () =>
+      limen.output.includes(
+        "default/bookinfo-gateway spec.servers[0].port.number: 7070 is not a port of the gateway's Service",
+      ),
+    );
     await limen.until('port 80 no longer answers', async () => {
       const answer = await limen.curl('http://127.0.0.1/productpage');
       return answer.code !== 0 || answer.status === 404;

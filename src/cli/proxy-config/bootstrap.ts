@@ -15,8 +15,8 @@ export function bootstrapRows({ bootstrap }: BootstrapConfigDump): Row[] {
   add('Istio Version:', node.metadata?.ISTIO_VERSION);
   const sha = node.metadata?.ISTIO_PROXY_SHA; // istio-proxy:436f365a…
   add('Istio Proxy Version:', typeof sha === 'string' ? sha.slice(sha.lastIndexOf(':') + 1) : undefined);
-  const agent = node.userAgentName === '' || node.userAgentName === 'envoy' ? 'Envoy' : node.userAgentName;
-  add(`${agent} Version:`, userAgentVersion(node));
+  const agent = node.userAgentName || 'envoy';
+  add(`${agent.charAt(0).toUpperCase()}${agent.slice(1)} Version:`, userAgentVersion(node));
   return rows;
 }
 

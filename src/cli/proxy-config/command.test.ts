@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -228,6 +229,29 @@ describe('a file', () => {
       `${home} is a folder; expected a file with what GET /config_dump answers`,
     );
     expect((await pc('l', 'x', '-f', 'y')).error).toBe('either a workload (x) or --file y, not both');
+  });
+});
+
+describe('from a shell', () => {
+  const LIMEN = join(import.meta.dirname, '../../../bin/limen.js');
+  const DUMP = join(import.meta.dirname, '../../../test/golden/proxy-config/envoy/config_dump.json');
+  const shell = (script: string) =>
+    spawnSync('bash', ['-c', `set -o pipefail; ${script}`, 'bash', process.execPath, LIMEN, DUMP], {
+      encoding: 'utf8',
+    });
+
+  it('the dump may come through a pipe, and the answer go into one that is closed early', () => {
+    const { stdout, stderr, status } = shell('cat "$3" | "$1" "$2" pc all -o json -f - | head -n 1');
+    expect({ stdout, stderr, status }).toEqual({ stdout: '{\n', stderr: '', status: 0 });
+  });
+
+  it('an error is one line on standard error and exit code 1', () => {
+    const { stdout, stderr, status } = shell('"$1" "$2" proxy-config routes --file /nowhere/dump.json');
+    expect({ stdout, stderr, status }).toEqual({
+      stdout: '',
+      stderr: 'error: /nowhere/dump.json: there is no such file\n',
+      status: 1,
+    });
   });
 });
 

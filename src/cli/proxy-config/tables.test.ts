@@ -46,6 +46,14 @@ describe('the tables of a gateway as istiod configures it', () => {
     await expect(await output('bootstrap', '-o', 'short', '-f', dump)).toMatchFileSnapshot(golden('bootstrap.txt'));
   });
 
+  it('bootstrap -o short of a proxy that is no Envoy has that one’s name', async () => {
+    const node = { user_agent_name: 'limen', user_agent_version: '0.1.0' };
+    const section = { '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump', bootstrap: { node } };
+    const file = join(folder, 'limen.json');
+    writeFileSync(file, JSON.stringify({ configs: [section] }));
+    expect(await output('b', '-o', 'short', '-f', file)).toBe('Limen Version: 0.1.0\n');
+  });
+
   it.each(['listeners', 'routes'])('%s in short, with --verbose=false', async (table) => {
     await expect(await output(table, '--verbose=false', '-f', dump)).toMatchFileSnapshot(golden(`${table}-brief.txt`));
   });

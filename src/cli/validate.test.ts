@@ -1,0 +1,66 @@
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { validate } from './validate.ts';
+
+const GOLDEN = 'test/golden/validate';
+
+async function run(...paths: string[]) {
+  let output = '';
+  const write = (text: string) => {
+    output += text;
+  };
+  const code = await validate(paths, { stdout: write, stderr: write, color: false });
+  return { code, output };
+}
+
+describe('limen validate', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'limen-validate-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it.each(globSync(`${GOLDEN}/*.yaml`).sort())('says what is wrong, where, and what to do: %s', async (file) => {
+    const { code, output } = await run(file);
+    const golden = `../../${GOLDEN}/${basename(file, '.yaml')}.txt`;
+    await expect(`${output}exit ${code}\n`).toMatchFileSnapshot(golden);
+  });
+
+  it('exits 1 when a path does not exist, and names it', async () => {
+    const { code, output } = await run(join(folder, 'nowhere'));
+    expect(code).toBe(1);
+    expect(output).toContain('nowhere: error: does not exist');
+  });
+
+  it('exits 0 when there are only warnings', async () => {
+    writeFileSync(
+      join(folder, 'ingress.yaml'),
+      'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n',
+    );
+    const { code, output } = await run(folder);
+    expect(code).toBe(0);
+    expect(output).toContain('0 objects in 1 file: 0 errors, 1 warning');
+  });
+
+  it('names both files when an object stands in two', async () => {
+    const text = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n';
+    writeFileSync(join(folder, 'a.yaml'), text);
+    writeFileSync(join(folder, 'b.yaml'), text);
+    const { code, output } = await run(folder);
+    expect(code).toBe(1);
+    expect(output).toMatch(/b\.yaml:3:18: error: Namespace team: metadata\.name: stands in .*a\.yaml too/);
+  });
+
+  it('does not call the object missing that was refused for its own error', async () => {
+    const gateway = readFileSync(`${GOLDEN}/ports.yaml`, 'utf8');
+    const service =
+      'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vs}\nspec:\n  hosts: ["*"]\n  gateways: [gw]\n  http: [{directResponse: {status: 200}}]\n';
+    writeFileSync(join(folder, 'all.yaml'), `${gateway}---\n${service}`);
+    const { output } = await run(folder);
+    expect(output).not.toContain('Gateway default/gw not found');
+  });
+});
