@@ -94,7 +94,7 @@ async function main(seconds: number, profile: boolean): Promise<void> {
     );
     children.push(own);
     await Promise.all([upstreamPort, nginxPort, ownPort].map(accepting));
-    console.log('proxy       requests   CPU-seconds   requests per CPU-second');
+    console.log('proxy       requests   CPU-seconds   requests per CPU-second  user µs   sys µs');
     measure('nginx', workerPid(children[1]!.pid!), nginxPort, seconds);
     wrk(ownPort, 1); // warm up the compiler
     measure('limen', own.pid!, ownPort, seconds);
@@ -112,9 +112,14 @@ async function main(seconds: number, profile: boolean): Promise<void> {
 function measure(name: string, pid: number, port: number, seconds: number): void {
   const before = cpuSeconds(pid);
   const requests = wrk(port, seconds);
-  const cpu = cpuSeconds(pid) - before;
+  const after = cpuSeconds(pid);
+  const user = after.user - before.user;
+  const system = after.system - before.system;
+  const cpu = user + system;
+  const per = (value: number): string => ((value / requests) * 1e6).toFixed(1).padStart(8);
+  const rate = String(Math.round(requests / cpu)).padStart(25);
   console.log(
-    `${name.padEnd(10)} ${String(requests).padStart(9)} ${cpu.toFixed(2).padStart(13)} ${String(Math.round(requests / cpu)).padStart(25)}`,
+    `${name.padEnd(10)} ${String(requests).padStart(9)} ${cpu.toFixed(2).padStart(13)} ${rate} ${per(user)} ${per(system)}`,
   );
 }
 
@@ -146,9 +151,9 @@ function workerPid(masterPid: number): number {
   return Number(readFileSync(`/proc/${masterPid}/task/${masterPid}/children`, 'utf8').trim().split(' ')[0]);
 }
 
-function cpuSeconds(pid: number): number {
+function cpuSeconds(pid: number): { user: number; system: number } {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
 async function freePort(): Promise<number> {

@@ -120,6 +120,7 @@ function buildInProcess(many: string): { parseMs: number; buildMs: number; rebui
     namespace: 'istio-system',
     labels: pod.metadata.labels ?? {},
     cluster: 'istio-ingressgateway.istio-system',
+    http2: false,
   };
   const objects: ResourceObject[] = [...gateway, ...loaded.map(({ object }) => object)];
   const context = createPushContext(Snapshot.of(objects));

@@ -2,6 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
+import { describeKey } from '../resources/object.ts';
 import {
   CircuitBreakers_ThresholdsSchema,
   CircuitBreakersSchema,
@@ -27,6 +28,7 @@ import type { MergedDestinationRule, Subset } from './destination-rules.ts';
 import { seconds } from './duration.ts';
 import { loadAssignment } from './endpoints.ts';
 import type { ProxyNode } from './node.ts';
+import type { Notice } from './notice.ts';
 import type { PushContext } from './push-context.ts';
 import { isHttp2 } from './registry/protocol.ts';
 import type { MeshService, ServicePort } from './registry/service.ts';
@@ -49,29 +51,37 @@ export interface BuiltCluster {
   readonly subset: Subset | undefined;
 }
 
-/** The services a proxy of a namespace sees; of several with one host name, the oldest. */
-export function visibleServices(context: PushContext, namespace: string): readonly MeshService[] {
+/** The services a proxy of a namespace sees; of several with one host name, the oldest. The others are named. */
+export function visibleServices(
+  context: PushContext,
+  namespace: string,
+): { readonly services: readonly MeshService[]; readonly notices: readonly Notice[] } {
   return context.memo.get(`visible/${namespace}`, [context.registry.services], () => {
     const byHostname = new Map<string, MeshService>();
+    const notices: Notice[] = [];
     for (const service of context.registry.services) {
-      if (isVisibleTo(service.visibility, namespace) && !byHostname.has(service.hostname)) {
-        byHostname.set(service.hostname, service);
+      if (!isVisibleTo(service.visibility, namespace)) continue;
+      const older = byHostname.get(service.hostname);
+      if (older === undefined) byHostname.set(service.hostname, service);
+      else {
+        const message = `host ${service.hostname} is already that of ${describeKey(older.key)}, which is older: gateways use that one`;
+        notices.push({ object: service.key, field: 'spec.hosts', message });
       }
     }
-    return [...byHostname.values()];
+    return { services: [...byHostname.values()], notices };
   });
 }
 
 /** All clusters of a proxy but those that lead nowhere. */
 export function clustersOf(context: PushContext, node: ProxyNode): BuiltCluster[] {
-  return visibleServices(context, node.namespace).flatMap((service) => {
+  return visibleServices(context, node.namespace).services.flatMap((service) => {
     const rule = context.destinationRules.ruleFor(service, node.namespace);
     // DNS clusters carry their endpoints; the others get them by EDS.
     const inputs = service.resolution.startsWith('dns')
       ? [service, rule, context.registry.endpointsOf(service)]
       : [service, rule];
-    return context.memo.get(`${node.id}/clusters/${service.hostname}`, inputs, () =>
-      buildClusters(service, rule, context),
+    return context.memo.get(`${node.id}/clusters/${service.hostname}`, [node.http2, ...inputs], () =>
+      buildClusters(service, rule, node.http2, context),
     );
   });
 }
@@ -86,13 +96,14 @@ export const BLACK_HOLE_CLUSTER: Cluster = create(ClusterSchema, {
 function buildClusters(
   service: MeshService,
   rule: MergedDestinationRule | undefined,
+  http2: boolean,
   context: PushContext,
 ): BuiltCluster[] {
   return service.ports
     .filter(({ protocol }) => protocol !== 'UDP')
     .flatMap((port) =>
       [undefined, ...(rule?.subsets ?? [])].flatMap((subset) => {
-        const message = buildCluster(service, port, rule, subset, context);
+        const message = buildCluster(service, port, rule, subset, http2, context);
         return message === undefined ? [] : [{ message, service, port, subset }];
       }),
     );
@@ -103,6 +114,7 @@ function buildCluster(
   port: ServicePort,
   rule: MergedDestinationRule | undefined,
   subset: Subset | undefined,
+  http2: boolean,
   context: PushContext,
 ): Cluster | undefined {
   const name = clusterName(port.number, subset?.name ?? '', service.hostname);
@@ -122,7 +134,7 @@ function buildCluster(
       ],
     }),
     metadata: create(MetadataSchema, { filterMetadata: { istio: metadataOf(service, port, rule, subset) } }),
-    typedExtensionProtocolOptions: isHttp2(port.protocol) ? { [HTTP_PROTOCOL_OPTIONS]: http2Options() } : {},
+    typedExtensionProtocolOptions: http2 && isHttp2(port.protocol) ? { [HTTP_PROTOCOL_OPTIONS]: http2Options() } : {},
   });
   switch (service.resolution) {
     // A gateway has no original destination to go to, so NONE is its endpoints too, if it has any.

@@ -95,8 +95,16 @@ function describeVisibility(visibility: Visibility): string {
   return visibility === 'public' ? '*' : [...visibility].sort().join(',');
 }
 
+// The identical result for the identical rule: one rule that changed must not make the clusters of all others look changed.
+const singles = new WeakMap<DestinationRule, MergedDestinationRule>();
+
 function single(rule: DestinationRule): MergedDestinationRule {
-  return { rule, trafficPolicy: rule.spec?.trafficPolicy, subsets: rule.spec?.subsets ?? [] };
+  let merged = singles.get(rule);
+  if (merged === undefined) {
+    merged = { rule, trafficPolicy: rule.spec?.trafficPolicy, subsets: rule.spec?.subsets ?? [] };
+    singles.set(rule, merged);
+  }
+  return merged;
 }
 
 /** Several rules for one host: subsets add up by name, and the oldest traffic policy stands. */

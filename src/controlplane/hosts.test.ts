@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HostIndex, isSubsetOf, qualifyGateway, qualifyHost } from './hosts.ts';
+import { HostIndex, isSubsetOf, overlaps, qualifyGateway, qualifyHost } from './hosts.ts';
 
 const label = fc.constantFrom('a', 'b', 'c');
 const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
@@ -49,6 +49,15 @@ describe('HostIndex', () => {
           else if (isSubsetOf(asked, each)) pairs.add(asked);
         }
         expect(new HostIndex(hosts).intersect(asked).sort()).toEqual([...pairs].sort());
+      }),
+    );
+  });
+
+  it('finds the hosts that overlap one', () => {
+    fc.assert(
+      fc.property(fc.array(host, { maxLength: 8 }), host, (hosts, asked) => {
+        const pairs = new Set(hosts.filter((each) => overlaps(each, asked)));
+        expect(new HostIndex(hosts).overlapping(asked).sort()).toEqual([...pairs].sort());
       }),
     );
   });

@@ -71,6 +71,18 @@ export class HostIndex {
     return [...found];
   }
 
+  /** The hosts of the set that overlap `host`, as they stand in the set. */
+  overlapping(host: string): string[] {
+    if (host === '*') return [...this.#hosts];
+    const found: string[] = [];
+    if (this.#hosts.has(host)) found.push(host);
+    if (this.#hosts.has('*')) found.push('*');
+    for (const suffix of suffixesOf(host)) if (this.#hosts.has(`*${suffix}`)) found.push(`*${suffix}`);
+    if (host.startsWith('*'))
+      for (const each of this.#below.get(host.slice(1)) ?? []) if (each !== host) found.push(each);
+    return found;
+  }
+
   /** The wildcard of the set that covers `host` most closely (or `host` itself), if any. */
   mostSpecific(host: string): string | undefined {
     if (this.#hosts.has(host)) return host;

@@ -27,6 +27,14 @@ describe('readMeshConfig', () => {
     });
   });
 
+  it('takes no format that is not JSON where the encoding is', () => {
+    const { accessLogFormat, notices } = readMeshConfig(
+      configMap('accessLogEncoding: JSON\naccessLogFormat: "%PROTOCOL%"'),
+    );
+    expect(accessLogFormat).toBe('');
+    expect(notices[0]).toMatchObject({ field: 'data.mesh.accessLogFormat' });
+  });
+
   it.each([
     ['a: [', 'is not YAML'],
     ['- a', 'is not a mapping'],

@@ -1,5 +1,6 @@
 // The mesh-wide settings: ConfigMap `istio` in istio-system, key `mesh`, YAML in it.
 
+import type { JsonObject } from '@bufbuild/protobuf';
 import { parse } from 'yaml';
 import { keyOf } from '../resources/object.ts';
 import type { ConfigMap } from '../resources/types.ts';
@@ -69,10 +70,22 @@ export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
   if (encoding !== '' && encoding !== 'TEXT' && encoding !== 'JSON') {
     notices.push({ object, field: 'data.mesh.accessLogEncoding', message: `must be TEXT or JSON, not ${encoding}` });
   }
-  return {
-    accessLogFile: textOf('accessLogFile'),
-    accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT',
-    accessLogFormat: textOf('accessLogFormat'),
-    notices,
-  };
+  const accessLogFile = textOf('accessLogFile');
+  let accessLogFormat = textOf('accessLogFormat');
+  if (encoding === 'JSON' && accessLogFormat !== '' && parseJsonFormat(accessLogFormat) === undefined) {
+    const message = "must be a JSON object, since accessLogEncoding is JSON: Istio's default format is used";
+    notices.push({ object, field: 'data.mesh.accessLogFormat', message });
+    accessLogFormat = '';
+  }
+  return { accessLogFile, accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT', accessLogFormat, notices };
+}
+
+/** The fields of an access log format in JSON, or undefined when it isn't a JSON object. */
+export function parseJsonFormat(format: string): JsonObject | undefined {
+  try {
+    const fields = JSON.parse(format) as unknown;
+    return fields !== null && typeof fields === 'object' && !Array.isArray(fields) ? (fields as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
 }

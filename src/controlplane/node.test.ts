@@ -20,7 +20,13 @@ describe('parseNode', () => {
       namespace: 'istio-system',
       labels: { istio: 'ingressgateway' },
       cluster: 'gateway',
+      http2: true,
     });
+  });
+
+  it('knows Limen’s own proxy, which speaks no HTTP/2 to upstreams yet', () => {
+    expect(parseNode(create(NodeSchema, { id: ID, userAgentName: 'limen' })).http2).toBe(false);
+    expect(parseNode(create(NodeSchema, { id: ID, userAgentName: 'envoy' })).http2).toBe(true);
   });
 
   it('takes the namespace from the id when the metadata has none, and no labels for no labels', () => {

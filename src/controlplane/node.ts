@@ -14,7 +14,12 @@ export interface ProxyNode {
   /** Labels of the workload: what a Gateway's `selector` is held against. */
   readonly labels: Readonly<Record<string, string>>;
   readonly cluster: string;
+  /** Whether it can speak HTTP/2 to upstreams: Limen's own proxy, by its user agent name, can't yet. */
+  readonly http2: boolean;
 }
+
+/** `user_agent_name` of Limen's proxy. */
+const LIMEN = 'limen';
 
 /**
  * Reads a proxy's identity.
@@ -34,7 +39,16 @@ export function parseNode(node: Node): ProxyNode {
   const namespace = text(metadata.NAMESPACE) ?? (dot < 0 ? '' : workload.slice(dot + 1));
   const podName = dot < 0 ? workload : workload.slice(0, dot);
   if (podName === '' || namespace === '') throw new Error(malformed(node.id, `'${workload}' is not POD.NAMESPACE`));
-  return { id: node.id, type, ip, podName, namespace, labels: labelsOf(metadata.LABELS), cluster: node.cluster };
+  return {
+    id: node.id,
+    type,
+    ip,
+    podName,
+    namespace,
+    labels: labelsOf(metadata.LABELS),
+    cluster: node.cluster,
+    http2: node.userAgentName !== LIMEN,
+  };
 }
 
 function malformed(id: string, why: string): string {

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { issueCertificate } from '../../scripts/certificates/issue.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
+import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type ResourceSet, TypeUrl } from '../xds/resources.ts';
 import type { ProxyNode } from './node.ts';
 import { createPushContext } from './push-context.ts';
@@ -16,6 +18,7 @@ const NODE: ProxyNode = {
   namespace: 'istio-system',
   labels: { istio: 'ingressgateway' },
   cluster: '',
+  http2: true,
 };
 
 const gateway = (server: object, name = 'gateway'): ResourceObject => ({
@@ -147,5 +150,48 @@ describe('a Secret that the gateway can’t use', () => {
       const holds = [...each.values()].some(({ any }) => Buffer.from(any.value).includes(body));
       expect([type, holds]).toEqual([type, type === TypeUrl.Secret]);
     }
+  });
+});
+
+describe('a service on HTTP/2', () => {
+  const objects = [
+    gateway(HTTP),
+    virtualService('a'),
+    {
+      ...service('shop'),
+      spec: { ports: [{ name: 'grpc', port: 80 }] },
+    },
+  ];
+  const optionsFor = (http2: boolean) => {
+    const { resources, notices } = translate(createPushContext(Snapshot.of(objects)), { ...NODE, http2 });
+    const any = resources.get(TypeUrl.Cluster)?.get('outbound|80||shop.default.svc.cluster.local')?.any;
+    const cluster = fromBinary(ClusterSchema, any?.value ?? new Uint8Array());
+    return { keys: Object.keys(cluster.typedExtensionProtocolOptions), notices };
+  };
+
+  it('is spoken to in HTTP/2 by a proxy that can', () => {
+    const { keys, notices } = optionsFor(true);
+    expect(keys).toEqual(['envoy.extensions.upstreams.http.v3.HttpProtocolOptions']);
+    expect(notices).toEqual([]);
+  });
+
+  it('is spoken to in HTTP/1.1 by a proxy that can’t, and the route’s author hears of it', () => {
+    const { keys, notices } = optionsFor(false);
+    expect(keys).toEqual([]);
+    expect(notices.map(({ field }) => field)).toEqual(['spec.http[0].route[0].destination']);
+  });
+});
+
+describe('a proxy that does not say its labels', () => {
+  it('has those of its pod', () => {
+    const own: ResourceObject = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: NODE.podName, namespace: NODE.namespace, labels: NODE.labels },
+    };
+    const listeners = (objects: ResourceObject[]) =>
+      translate(createPushContext(Snapshot.of(objects)), { ...NODE, labels: {} }).resources.get(TypeUrl.Listener)?.size;
+    expect(listeners([gateway(HTTP), own])).toBe(1);
+    expect(listeners([gateway(HTTP)])).toBe(0);
   });
 });

@@ -6,7 +6,7 @@ import { ListenerSchema } from '../xds/gen/envoy/config/listener/v3/listener_pb.
 import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../xds/resources.ts';
-import { BLACK_HOLE_CLUSTER, clustersOf } from './clusters.ts';
+import { BLACK_HOLE_CLUSTER, clustersOf, visibleServices } from './clusters.ts';
 import { loadAssignment } from './endpoints.ts';
 import { gatewaysOf } from './gateways/select.ts';
 import { listenersOf } from './listeners/listener.ts';
@@ -27,7 +27,8 @@ export interface Translation {
 }
 
 /** Translates for one proxy. The same context and node give equal resources; what did not change since the context before is not built again. */
-export function translate(context: PushContext, node: ProxyNode): Translation {
+export function translate(context: PushContext, proxy: ProxyNode): Translation {
+  const node = withPodLabels(context, proxy);
   const notices: Notice[] = [];
   const clusters = new Map<string, EncodedResource>();
   const endpoints = new Map<string, EncodedResource>();
@@ -64,7 +65,13 @@ export function translate(context: PushContext, node: ProxyNode): Translation {
   for (const message of builtSecrets.messages)
     secrets.set(message.name, encodeResource(message.name, SecretSchema, message));
 
-  notices.push(...gateways.notices, ...builtSecrets.notices, ...untranslatedFields(context, gateways));
+  const all = [
+    notices,
+    visibleServices(context, node.namespace).notices,
+    gateways.notices,
+    builtSecrets.notices,
+    untranslatedFields(context, gateways),
+  ].flat();
   return {
     resources: new Map([
       [TypeUrl.Cluster, clusters],
@@ -73,8 +80,15 @@ export function translate(context: PushContext, node: ProxyNode): Translation {
       [TypeUrl.RouteConfiguration, routes],
       [TypeUrl.Secret, secrets],
     ]),
-    notices: unique(notices),
+    notices: unique(all),
   };
+}
+
+/** A proxy that does not say its labels has those of its pod. */
+function withPodLabels(context: PushContext, node: ProxyNode): ProxyNode {
+  if (Object.keys(node.labels).length > 0) return node;
+  const labels = context.snapshot.get('Pod', node.namespace, node.podName)?.metadata.labels;
+  return labels === undefined ? node : { ...node, labels };
 }
 
 /** One notice once, however many hosts or ports it was met on. */

@@ -20,7 +20,7 @@ export function untranslatedFields(context: PushContext, gateways: MergedGateway
       names.add(gatewayName);
       if (seen.has(gateway)) continue;
       seen.add(gateway);
-      notices.push(...ofGateway(gateway));
+      append(notices, ofGateway(gateway));
     }
   }
   for (const virtualService of context.virtualServices.all) {

@@ -39,10 +39,13 @@ export interface TlsInfo {
 export interface NetworkFilter {
   onConnection(connection: DownstreamConnection): void;
   /**
-   * The filter chain was replaced or removed: finish requests under way, tell keep-alive clients to go (`connection: close`), take no new requests
-   * on idle connections. The listener destroys what is left after the drain time.
+   * The filter chain was replaced or removed: finish requests under way, tell keep-alive clients to go (`connection: close`). The listener
+   * destroys what is left after the drain time.
+   *
+   * @param idle `close` (the process ends): connections without a request are closed now. `keep` (a new configuration): they get one more
+   *   answer, with `connection: close`; closing them could cut off a request that is on its way.
    */
-  drain(): void;
+  drain(idle?: 'close' | 'keep'): void;
 }
 
 /** Configuration the data plane cannot serve: the reason of a NACK. Says which field and what would be accepted. */

@@ -80,7 +80,13 @@ export function parseDocuments(text: string): YamlDocument[] {
   const start = { line: 1, column: 1 };
   if (text.length > MAX_DOCUMENT_LENGTH) {
     const size = (text.length / (1024 * 1024)).toFixed(1);
-    return [failed(start, `the document has ${size} MB, more than the 1.5 MB that an object may have`, 'split it, a List into documents of their own: put "---" between them')];
+    return [
+      failed(
+        start,
+        `the document has ${size} MB, more than the 1.5 MB that an object may have`,
+        'split it, a List into documents of their own: put "---" between them',
+      ),
+    ];
   }
   if (TOO_DEEP.test(text)) return [failed(start, TOO_DEEP_MESSAGE)];
   const lines = new LineCounter();
@@ -89,12 +95,19 @@ export function parseDocuments(text: string): YamlDocument[] {
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   try {
-    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true, uniqueKeys: false });
+    const documents = parseAllDocuments(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      merge: true,
+      uniqueKeys: false,
+    });
     if ('empty' in documents) return [];
     return documents.map((document) => readDocument(document, position));
   } catch (error) {
     // A RangeError of the parser's recursion; whatever else, a file must not end the process.
-    return [failed(start, error instanceof RangeError ? TOO_DEEP_MESSAGE : `cannot be parsed: ${(error as Error).message}`)];
+    return [
+      failed(start, error instanceof RangeError ? TOO_DEEP_MESSAGE : `cannot be parsed: ${(error as Error).message}`),
+    ];
   }
 }
 
@@ -161,9 +174,8 @@ function findDuplicateKey(node: unknown): Scalar | undefined {
 function explain(code: string, message: string): { message: string; hint?: string } {
   const text = message.charAt(0).toLowerCase() + message.slice(1);
   switch (code) {
-    case 'IMPOSSIBLE':
-      // How the parser reports that its recursion overflowed.
-      return /call stack/i.test(message) ? { message: TOO_DEEP_MESSAGE } : { message: text };
+    case 'RESOURCE_EXHAUSTION':
+      return { message: TOO_DEEP_MESSAGE };
     case 'TAB_AS_INDENT':
       return { message: 'a tab is used as indentation', hint: 'indent with spaces' };
     case 'BAD_INDENT':

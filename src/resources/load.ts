@@ -22,7 +22,7 @@ export interface LoadedObject {
    * object's text again, so that ten thousand objects need not keep ten thousand syntax trees.
    */
   locate(field: string | FieldPath, at?: 'key'): Position;
-  /** One line of the file, for showing what a problem points at. */
+  /** One line of the file, for showing what a problem points at; undefined when it may hold a secret. */
   sourceLine(line: number): string | undefined;
 }
 
@@ -95,7 +95,7 @@ export function* loadSteps(text: string, file: string, options: LoadOptions = {}
       break;
     }
     for (const problem of read.problems) {
-      const source = lineOf(chunk.text, problem.line);
+      const source = shownLine(chunk.text, problem.line);
       const line = problem.line + chunk.line;
       result.problems.push({ ...problem, file, line, ...(source === undefined ? {} : { source }) });
     }
@@ -293,7 +293,7 @@ function placed({ object, document, path, line }: FoundObject, chunk: Chunk, fil
       const position = parseDocuments(chunk.text)[document]?.locate(full, at) ?? { line, column: 1 };
       return { line: position.line + chunk.line, column: position.column };
     },
-    sourceLine: (at) => lineOf(chunk.text, at - chunk.line),
+    sourceLine: (at) => shownLine(chunk.text, at - chunk.line),
   };
 }
 
@@ -312,6 +312,11 @@ export function problemOf(loaded: LoadedObject, { path, severity, message, hint,
     ...(hint === undefined ? {} : { hint }),
     ...(source === undefined ? {} : { source }),
   };
+}
+
+/** A line of a document for showing it; none of a document with a Secret, since it may be its private key. */
+function shownLine(text: string, line: number): string | undefined {
+  return /\bSecret\b/.test(text) ? undefined : lineOf(text, line);
 }
 
 function lineOf(text: string, line: number): string | undefined {

@@ -85,8 +85,8 @@ class FilesWatch implements FileSource {
   /** What events named since the last round: files to read again, or everything. */
   #dirty = new Set<string>();
   #rescan = true;
-  /** Files found gone or empty in the last round; believed in the next. */
-  #suspects = new Set<string>();
+  /** Files found gone or empty, and since when; believed when it lasts. */
+  #suspects = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
@@ -161,7 +161,7 @@ class FilesWatch implements FileSource {
   async #run(): Promise<void> {
     if (this.#closed) return;
     const suspects = this.#suspects;
-    this.#suspects = new Set();
+    this.#suspects = new Map();
     const dirty = this.#dirty;
     this.#dirty = new Set();
     const all = this.#rescan;
@@ -169,7 +169,7 @@ class FilesWatch implements FileSource {
     try {
       const gone = new Set<string>();
       if (all) this.#findFiles(dirty);
-      for (const path of suspects) dirty.add(path);
+      for (const path of suspects.keys()) dirty.add(path);
       const loaded = await this.#readAll([...dirty].sort(), suspects, gone);
       if (this.#closed) return;
       this.#store.batch(() => {
@@ -180,7 +180,7 @@ class FilesWatch implements FileSource {
     } catch (error) {
       this.#log.error({ err: error }, 'cannot read the configuration files; what serves stays');
     }
-    if (this.#suspects.size > 0) this.#schedule(GRACE_MS);
+    if (this.#suspects.size > 0) this.#schedule(GRACE_MS + 1);
   }
 
   /** Walks all roots; adds to `dirty` the files that may have changed or are gone. */
@@ -219,10 +219,10 @@ class FilesWatch implements FileSource {
     if (this.#rootProblems.delete(root)) this.#log.info(`${displayName(root)}: is there again`);
   }
 
-  /** Reads the files that changed. Files that are gone or empty for the first time become suspects, for the second time `gone`. */
+  /** Reads the files that changed. Files that are gone or empty are suspects first, and `gone` when that lasts. */
   async #readAll(
     paths: readonly string[],
-    suspects: ReadonlySet<string>,
+    suspects: ReadonlyMap<string, number>,
     gone: Set<string>,
   ): Promise<Map<string, FileResult>> {
     const results = new Map<string, FileResult>();
@@ -234,15 +234,19 @@ class FilesWatch implements FileSource {
       const read = readText(path);
       if (read === undefined || (read.text?.trim() === '' && (state?.objects.length ?? 0) > 0)) {
         if (read === undefined && this.#rootOf(path) === undefined) continue; // its root is gone: everything stays
-        if (suspects.has(path)) {
+        const since = suspects.get(path) ?? performance.now();
+        if (performance.now() - since >= GRACE_MS) {
           if (read === undefined) gone.add(path);
           else results.set(path, { text: '', objects: [], problems: [], cache: new DocumentCache(), signature });
         } else if (state !== undefined) {
-          this.#suspects.add(path);
+          this.#suspects.set(path, since);
         }
         continue;
       }
-      if (read.text !== undefined && read.text === state?.text) continue;
+      if (read.text !== undefined && read.text === state?.text) {
+        state.signature = signature;
+        continue;
+      }
       const name = displayName(path);
       if (read.text === undefined) {
         results.set(path, {
@@ -292,7 +296,9 @@ class FilesWatch implements FileSource {
     const problems = [...result.problems, ...conflicts.map((conflict) => describeConflict(conflict, objects))];
     const { text, cache, signature } = result;
     this.#files.set(path, { name: displayName(path), text, cache, signature, objects, problems });
-    for (const problem of problems) this.#logProblem(problem, kept.length > 0);
+    const keptNames = new Set(kept.map(({ object }) => describeKey(keyOf(object))));
+    for (const problem of problems)
+      this.#logProblem(problem, problem.object === undefined ? kept.length > 0 : keptNames.has(problem.object));
     if (hadErrors && !hasErrors) this.#log.info({ objects: objects.length }, `${displayName(path)}: is in order again`);
     else this.#log.debug({ objects: objects.length, errors: problems.length }, `${displayName(path)}: loaded`);
   }

@@ -54,6 +54,8 @@ export class Store {
   /** By owner: the keys it claims. */
   readonly #keysOf = new Map<string, Map<string, ObjectKey>>();
   readonly #listeners = new Set<StoreListener>();
+  /** Changes the listeners are being told of, or are to be told of next. */
+  readonly #untold: { snapshot: Snapshot; changes: readonly Change[] }[] = [];
   #version = 0;
   #snapshot = new Snapshot(0, new Map());
   /** Changes of the batch under way, by key; undefined outside of one. */
@@ -127,7 +129,7 @@ export class Store {
       this.#writable.clear();
       if (changes.length > 0) {
         this.#snapshot = new Snapshot(this.#snapshot.revision + 1, new Map(this.#kinds));
-        for (const listener of [...this.#listeners]) listener(this.#snapshot, changes);
+        this.#notify(changes);
       }
     }
   }
@@ -136,6 +138,19 @@ export class Store {
   subscribe(listener: StoreListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tells the listeners. A listener that changes the store is told of that after all were told of this. */
+  #notify(changes: readonly Change[]): void {
+    this.#untold.push({ snapshot: this.#snapshot, changes });
+    if (this.#untold.length > 1) return;
+    for (let next = this.#untold[0]; next !== undefined; next = this.#untold[0]) {
+      try {
+        for (const listener of [...this.#listeners]) listener(next.snapshot, next.changes);
+      } finally {
+        this.#untold.shift();
+      }
+    }
   }
 
   /** Notes an owner's object; returns whose object is served. */

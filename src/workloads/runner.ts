@@ -68,11 +68,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
 
   const wake = () => {
     stale = true;
-    working ??= Promise.resolve()
-      .then(work)
-      .finally(() => {
-        working = undefined;
-      });
+    working ??= Promise.resolve().then(work);
   };
 
   /** One reconciliation at a time; a change that comes meanwhile makes for another. */
@@ -81,6 +77,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
       stale = false;
       await reconcile(store.snapshot);
     }
+    working = undefined; // in the same turn as the last look at `stale`: a change after it finds nobody at work
   }
 
   async function reconcile(snapshot: Snapshot): Promise<void> {
@@ -88,7 +85,9 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
     await Promise.all(
       snapshot.list('Deployment').map((deployment) => {
         known.add(deploymentId(deployment));
-        return follow(deployment, snapshot);
+        return follow(deployment, snapshot).catch((error: unknown) => {
+          log.error({ err: error, deployment: deploymentId(deployment) }, 'deployment');
+        });
       }),
     );
     for (const [id, pod] of running) if (!known.has(planId(pod.plan))) retire(id, pod);
@@ -186,7 +185,9 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
     log.warn({ deployment: id }, message);
   }
 
-  const unsubscribe = store.subscribe(wake);
+  const unsubscribe = store.subscribe((_snapshot, changes) => {
+    if (changes.some(({ object }) => object.kind === 'Deployment' || object.kind === 'Pod')) wake();
+  });
   wake();
 
   return {

@@ -91,10 +91,16 @@ export class Limen {
     void limen.#ended.then(() => {
       ended = true;
     });
-    await limen.until('limen up says that it is ready', () => {
-      if (ended) throw new Error(`limen up ended: ${limen.#lastWords}`);
-      return /Ready in \d+ ms/.test(limen.#stdout) && existsSync(join(limen.home, 'instance.json'));
-    });
+    try {
+      await limen.until('limen up says that it is ready', () => {
+        if (ended) throw new Error(`limen up ended: ${limen.#lastWords}`);
+        return /Ready in \d+ ms/.test(limen.#stdout) && existsSync(join(limen.home, 'instance.json'));
+      });
+    } catch (error) {
+      child.kill('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    }
     return limen;
   }
 

@@ -1,5 +1,6 @@
 // Requests worth trying: for each VirtualService on a gateway, a host and a path that it routes.
 
+import { hostsOverlap, parseServerHost } from '../../resources/hosts.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { HttpRoute, VirtualService } from '../../resources/types.ts';
 import { samplePath } from '../../workloads/images/registry.ts';
@@ -14,15 +15,25 @@ export function triesOf(snapshot: Snapshot): TryLine[] {
   for (const virtualService of snapshot.list('VirtualService')) {
     if (tries.length === MOST) break;
     const { spec, metadata } = virtualService;
-    const gateways = spec?.gateways ?? [];
     const route = spec?.http?.find((candidate) => pathOf(snapshot, virtualService, candidate) !== undefined);
-    const host = spec?.hosts?.[0];
-    if (host === undefined || route === undefined || !gateways.some((gateway) => gateway !== 'mesh')) continue;
-    if (host.startsWith('*.')) continue;
+    const admitted = hostsInPlainText(snapshot, virtualService);
+    const host = spec?.hosts?.find((candidate) => admitted.some((other) => hostsOverlap(candidate, other)));
+    if (host === undefined || route === undefined || host.startsWith('*.')) continue;
     const path = pathOf(snapshot, virtualService, route) as string;
     tries.push({ host, path, virtualService: `${metadata.namespace}/${metadata.name}` });
   }
   return tries;
+}
+
+/** The hosts that the VirtualService's Gateways serve in plain HTTP, without a redirect to HTTPS. */
+function hostsInPlainText(snapshot: Snapshot, { spec, metadata }: VirtualService): string[] {
+  return (spec?.gateways ?? []).flatMap((reference) => {
+    const [namespace = '', name] = reference.includes('/') ? reference.split('/') : [metadata.namespace, reference];
+    const servers = snapshot.get('Gateway', namespace, name ?? '')?.spec?.servers ?? [];
+    return servers
+      .filter(({ port, tls }) => /^http2?$/i.test(port.protocol) && tls?.httpsRedirect !== true)
+      .flatMap(({ hosts }) => hosts.map((host) => parseServerHost(host).host));
+  });
 }
 
 /** A path the route matches, or undefined where only a regular expression or another condition would tell. */

@@ -50,7 +50,7 @@ describe('merged Gateways', () => {
     );
   });
 
-  it('serve each server or say why not, and keep the oldest Gateway whole where its own servers agree', () => {
+  it('serve each server or say why not, the oldest Gateway first', () => {
     fc.assert(
       fc.property(gateways, (all) => {
         const { ports, notices } = mergeGateways(all, (number) => [number]);

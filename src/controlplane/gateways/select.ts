@@ -18,23 +18,28 @@ export function gatewaysOf(context: PushContext, node: ProxyNode): MergedGateway
   const services = servicesOf(context, node);
   const pod = context.snapshot.get('Pod', node.namespace, node.podName);
   return context.memo.get(`${node.id}/gateways`, [...gateways, null, ...services, pod], () => {
-    const merged = mergeGateways(gateways, (number) => boundPorts(number, services, context, node));
-    return { ...merged, notices: [...merged.notices, ...unreachable(merged, services)] };
+    const bound = (number: number) => boundPorts(number, services, context, node);
+    const merged = mergeGateways(gateways, bound);
+    return { ...merged, notices: [...merged.notices, ...unreachable(merged, services, bound)] };
   });
 }
 
-/** Ports that are bound but that no Service leads to: served, and not reached from outside. */
-function unreachable({ ports }: MergedGateways, services: readonly MeshService[]): Notice[] {
+/** Ports that are bound but that no port of a Service leads to: served, and not reached from outside. */
+function unreachable(
+  { ports }: MergedGateways,
+  services: readonly MeshService[],
+  boundBehind: (servicePort: number) => readonly number[],
+): Notice[] {
   if (services.length === 0) return [];
-  const exposed = new Set(services.flatMap((service) => service.ports.map(({ number }) => number)));
+  const reached = new Set(services.flatMap((service) => service.ports.flatMap(({ number }) => boundBehind(number))));
   const names = services.map(({ namespace, name }) => `${namespace}/${name}`).join(', ');
-  return ports.flatMap(({ servers }) =>
-    servers
-      .filter(({ server }) => !exposed.has(server.port.number))
-      .map(({ server, gateway, field }) => ({
+  return ports
+    .filter(({ number }) => !reached.has(number))
+    .flatMap(({ servers }) =>
+      servers.map(({ server, gateway, field }) => ({
         object: keyOf(gateway),
         field: `${field}.port.number`,
-        message: `${server.port.number} is not a port of the gateway's Service (${names}): it is listened on, but can't be reached from outside`,
+        message: `${server.port.number} is not a port of the gateway's Service (${names}): nobody outside can reach it`,
       })),
-  );
+    );
 }

@@ -15,7 +15,7 @@ import {
   SubstitutionFormatStringSchema,
 } from '../../xds/gen/envoy/config/core/v3/substitution_format_string_pb.js';
 import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
-import type { MeshConfig } from '../mesh-config.ts';
+import { type MeshConfig, parseJsonFormat } from '../mesh-config.ts';
 
 /** Istio's default text format. */
 export const DEFAULT_TEXT_FORMAT =
@@ -79,7 +79,8 @@ export function listenerAccessLogs(mesh: MeshConfig): AccessLog[] {
 
 function formatOf({ accessLogEncoding, accessLogFormat }: MeshConfig): SubstitutionFormatString {
   if (accessLogEncoding === 'JSON') {
-    const value = accessLogFormat === '' ? DEFAULT_JSON_FORMAT : (parseFields(accessLogFormat) ?? DEFAULT_JSON_FORMAT);
+    const value =
+      accessLogFormat === '' ? DEFAULT_JSON_FORMAT : (parseJsonFormat(accessLogFormat) ?? DEFAULT_JSON_FORMAT);
     return create(SubstitutionFormatStringSchema, { format: { case: 'jsonFormat', value } });
   }
   let text = accessLogFormat === '' ? DEFAULT_TEXT_FORMAT : accessLogFormat;
@@ -87,14 +88,4 @@ function formatOf({ accessLogEncoding, accessLogFormat }: MeshConfig): Substitut
   if (!text.endsWith('\n')) text += '\n';
   const value = create(DataSourceSchema, { specifier: { case: 'inlineString', value: text } });
   return create(SubstitutionFormatStringSchema, { format: { case: 'textFormatSource', value } });
-}
-
-/** The fields of a JSON format, or undefined when it isn't a JSON object. */
-export function parseFields(format: string): JsonObject | undefined {
-  try {
-    const fields = JSON.parse(format) as unknown;
-    return fields !== null && typeof fields === 'object' && !Array.isArray(fields) ? (fields as JsonObject) : undefined;
-  } catch {
-    return undefined;
-  }
 }

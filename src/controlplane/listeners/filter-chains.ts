@@ -10,8 +10,8 @@ import {
 } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { seconds } from '../duration.ts';
 import type { MergedPort } from '../gateways/merge.ts';
-import { hostsForNamespace, isPassthrough, type MergedServer, servesHttp } from '../gateways/server.ts';
-import { isSubsetOf } from '../hosts.ts';
+import { bareHost, hostsForNamespace, isPassthrough, type MergedServer, servesHttp } from '../gateways/server.ts';
+import { overlaps } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -97,17 +97,18 @@ function withSni(
   return chain;
 }
 
-/** The VirtualServices of the server's Gateway that have a host which the server's hosts cover. */
+/** The VirtualServices of the server's Gateway that share a host with it. */
 function boundVirtualServices(
   { hosts, gatewayName }: MergedServer,
   { context, node }: ChainContext,
 ): RoutedVirtualService[] {
-  return context.virtualServices.forGateway(gatewayName, node.namespace).filter(({ namespace, hosts: own }) => {
-    const serverHosts = hostsForNamespace(hosts, namespace);
-    return own.some((host) =>
-      serverHosts.some((serverHost) => isSubsetOf(host, serverHost) || isSubsetOf(serverHost, host)),
-    );
-  });
+  const bareHosts = hosts.map((host) => bareHost(host).toLowerCase());
+  return context.virtualServices
+    .forServer(gatewayName, bareHosts, node.namespace)
+    .filter(({ namespace, hosts: own }) => {
+      const serverHosts = hostsForNamespace(hosts, namespace).map((host) => host.toLowerCase());
+      return own.some((host) => serverHosts.some((serverHost) => overlaps(host, serverHost)));
+    });
 }
 
 /** The first TCP route that concerns the server. */

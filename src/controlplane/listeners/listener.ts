@@ -8,6 +8,7 @@ import { type Listener, ListenerSchema } from '../../xds/gen/envoy/config/listen
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { addressOf } from '../endpoints.ts';
 import type { MergedGateways, MergedPort } from '../gateways/merge.ts';
+import { servesHttp } from '../gateways/server.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -23,10 +24,11 @@ export interface BuiltListener {
 /** The listeners of a proxy. */
 export function listenersOf(gateways: MergedGateways, context: PushContext, node: ProxyNode): BuiltListener[] {
   return gateways.ports.map((port) => {
-    // Plain HTTP listeners name their routes and nothing else; the others carry routes of VirtualServices in them.
-    const routed = port.plainHttp
-      ? []
-      : [context.virtualServices, context.registry.byHostname, context.destinationRules];
+    // HTTP listeners name their routes and nothing else; TCP ones carry routes of VirtualServices in them.
+    const carriesRoutes = port.servers.some(({ server }) => !servesHttp(server));
+    const routed = carriesRoutes
+      ? [context.virtualServices, context.registry.byHostname, context.destinationRules]
+      : [];
     return context.memo.get(`${node.id}/listener/${port.bind}:${port.number}`, [port, context.mesh, ...routed], () =>
       buildListener(port, context, node),
     );

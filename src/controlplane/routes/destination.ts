@@ -4,13 +4,14 @@ import { clusterName } from '../cluster-name.ts';
 import { DOMAIN } from '../hosts.ts';
 import type { PushContext } from '../push-context.ts';
 import { lookUpService } from '../registry/registry.ts';
-import type { MeshService } from '../registry/service.ts';
+import type { MeshService, ServicePort } from '../registry/service.ts';
 import type { Destination } from './http-route.ts';
 
 /** Where a destination leads. */
 export interface ResolvedDestination {
   readonly cluster: string;
   readonly service: MeshService | undefined;
+  readonly port: ServicePort | undefined;
   /** Field below the destination and what is wrong; the route then answers 503, as Istio's does. */
   readonly problem?: { readonly field: string; readonly message: string };
 }
@@ -32,7 +33,8 @@ export function resolveDestination(
   const subset = destination.subset ?? '';
   const cluster = clusterName(port, subset, destination.host);
   const problem = problemOf(destination, service, port, subset, namespaces[1], context);
-  return problem === undefined ? { cluster, service } : { cluster, service, problem };
+  const servicePort = service?.ports.find(({ number }) => number === port);
+  return { cluster, service, port: servicePort, ...(problem === undefined ? {} : { problem }) };
 }
 
 function problemOf(

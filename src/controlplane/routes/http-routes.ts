@@ -7,6 +7,7 @@ import { configPath } from '../config-metadata.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
+import { isHttp2 } from '../registry/protocol.ts';
 import { applyRouteAction } from './action.ts';
 import { resolveDestination } from './destination.ts';
 import { headerOperations } from './headers.ts';
@@ -44,12 +45,14 @@ export function httpRoutes(
     for (const { destination } of route.route ?? []) {
       const { service } = resolveDestination(destination, [namespace, node.namespace], port, context);
       inputs.push(service);
+      if (service?.resolution === 'none') inputs.push(context.registry.endpointsOf(service));
       if (service !== undefined && destination.subset)
         inputs.push(context.destinationRules.ruleFor(service, node.namespace));
       // Whether a host is unknown or only not visible changes what is reported.
       else if (service === undefined) inputs.push(context.registry.byHostname.has(destination.host));
     }
   }
+  inputs.push(node.http2);
   const name = `${node.id}/routes/${key.namespace}/${key.name}/${gatewayName}/${port}/${isTls}`;
   return context.memo.get(name, inputs, () => buildRoutes(virtualService, target, context));
 }
@@ -118,8 +121,12 @@ function buildRoute(
   } else if (spec.route?.some(({ weight }) => weight || spec.route?.length === 1)) {
     applyRouteAction(out, spec, authority, ({ destination }, index) => {
       const namespaces = [virtualService.namespace, node.namespace] as const;
-      const { cluster, problem } = resolveDestination(destination, namespaces, port, context);
+      const { cluster, problem, port: servicePort } = resolveDestination(destination, namespaces, port, context);
       if (problem !== undefined) report(`route[${index}].destination.${problem.field}`, problem.message);
+      if (!node.http2 && servicePort !== undefined && isHttp2(servicePort.protocol)) {
+        const message = `port ${servicePort.number} of service ${destination.host} is ${servicePort.protocol}, but Limen's proxy speaks only HTTP/1.1 to upstreams yet`;
+        report(`route[${index}].destination`, message);
+      }
       return cluster;
     });
   } else {

@@ -8,7 +8,7 @@ import {
   VirtualHostSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
-import { hostsForNamespace, type MergedServer } from '../gateways/server.ts';
+import { bareHost, hostsForNamespace, type MergedServer } from '../gateways/server.ts';
 import { HostIndex } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
@@ -81,9 +81,10 @@ function draftServer(
     if (requireTls) draft.requireTls = true;
     return draft;
   };
+  const bareHosts = hosts.map((host) => bareHost(host).toLowerCase());
   const indexByNamespace = new Map<string, HostIndex>();
   const target = { gatewayName, port, isTls: server.tls !== undefined, node };
-  for (const virtualService of context.virtualServices.forGateway(gatewayName, node.namespace)) {
+  for (const virtualService of context.virtualServices.forServer(gatewayName, bareHosts, node.namespace)) {
     let index = indexByNamespace.get(virtualService.namespace);
     if (index === undefined) {
       const own = hostsForNamespace(hosts, virtualService.namespace).map((host) => host.toLowerCase());
@@ -98,7 +99,7 @@ function draftServer(
     if (routes.routes.length === 0) continue;
     for (const host of shared) draftOf(host).routes.push(routes);
   }
-  if (requireTls) for (const host of hosts) draftOf(host.slice(host.indexOf('/') + 1).toLowerCase());
+  if (requireTls) for (const host of bareHosts) draftOf(host);
 }
 
 /** A RouteConfiguration without any host answers 404 to everything. */

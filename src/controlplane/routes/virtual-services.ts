@@ -2,7 +2,7 @@
 
 import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { VirtualService } from '../../resources/types.ts';
-import { qualifyGateway, qualifyHost } from '../hosts.ts';
+import { HostIndex, qualifyGateway, qualifyHost } from '../hosts.ts';
 import type { Memo } from '../memo.ts';
 import type { Notice } from '../notice.ts';
 import { isVisibleTo, type Visibility, visibilityOf } from '../visibility.ts';
@@ -38,10 +38,11 @@ export interface VirtualServiceIndex {
   /** All that have hosts, oldest first. */
   readonly all: readonly RoutedVirtualService[];
   /**
-   * Those bound to a Gateway (`namespace/name`) that a proxy of that namespace sees, in the order in which Istio lets
-   * them add routes: private ones, those exported to the namespace, public ones; each oldest first.
+   * Those bound to a Gateway (`namespace/name`) that a proxy of that namespace sees and that have a host in common with
+   * `hosts`, in the order in which Istio lets them add routes: private ones, those exported to the namespace, public
+   * ones; each oldest first.
    */
-  forGateway(gateway: string, proxyNamespace: string): readonly RoutedVirtualService[];
+  forServer(gateway: string, hosts: readonly string[], proxyNamespace: string): readonly RoutedVirtualService[];
 }
 
 /** Indexes VirtualServices, oldest first. */
@@ -55,23 +56,54 @@ export function createVirtualServiceIndex(virtualServices: readonly VirtualServi
       else roots.push(prepared);
     }
     const all = roots.map((root) => withDelegates(root, delegates, memo));
-    const byGateway = new Map<string, RoutedVirtualService[]>();
+    const byGateway = new Map<string, BoundVirtualServices>();
     for (const virtualService of all) {
       for (const gateway of new Set(virtualService.gateways)) {
-        const list = byGateway.get(gateway);
-        if (list === undefined) byGateway.set(gateway, [virtualService]);
-        else list.push(virtualService);
+        let bound = byGateway.get(gateway);
+        if (bound === undefined) {
+          bound = new BoundVirtualServices();
+          byGateway.set(gateway, bound);
+        }
+        bound.add(virtualService);
       }
     }
     return {
       all,
-      forGateway(gateway, proxyNamespace) {
-        const bound = byGateway.get(gateway) ?? [];
+      forServer(gateway, hosts, proxyNamespace) {
+        const bound = byGateway.get(gateway)?.sharing(hosts) ?? [];
         const of = (rank: number) => bound.filter((each) => rankOf(each, proxyNamespace) === rank);
         return [...of(0), ...of(1), ...of(2)];
       },
     };
   });
+}
+
+/** The VirtualServices of one Gateway, found by host: a Gateway may have as many servers as it has VirtualServices. */
+class BoundVirtualServices {
+  readonly #all: RoutedVirtualService[] = [];
+  readonly #byHost = new Map<string, number[]>();
+  #hosts: HostIndex | undefined;
+
+  add(virtualService: RoutedVirtualService): void {
+    const position = this.#all.push(virtualService) - 1;
+    for (const host of virtualService.hosts) {
+      const positions = this.#byHost.get(host);
+      if (positions === undefined) this.#byHost.set(host, [position]);
+      else positions.push(position);
+    }
+  }
+
+  sharing(hosts: readonly string[]): readonly RoutedVirtualService[] {
+    if (hosts.includes('*')) return this.#all;
+    this.#hosts ??= new HostIndex(this.#byHost.keys());
+    const positions = new Set<number>();
+    for (const host of hosts) {
+      for (const own of this.#hosts.overlapping(host)) {
+        for (const position of this.#byHost.get(own) ?? []) positions.add(position);
+      }
+    }
+    return [...positions].sort((a, b) => a - b).map((position) => this.#all[position] as RoutedVirtualService);
+  }
 }
 
 function rankOf({ visibility, namespace }: RoutedVirtualService, proxyNamespace: string): number {

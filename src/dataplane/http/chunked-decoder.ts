@@ -1,7 +1,7 @@
 // Takes the chunked transfer coding off a body as its bytes arrive, however they are cut. RFC 9112 section 7.1
 
-import type { HeaderList } from './header-list.ts';
 import { parseTrailers } from './head-parser.ts';
+import type { HeaderList } from './header-list.ts';
 
 /** Where decoded body bytes go: parts of the received buffers, never copies. */
 export interface BodySink {
@@ -75,7 +75,7 @@ export class ChunkedDecoder {
     while (at < end) {
       if (this.#state === State.Data) {
         const available = end - at;
-        const take = available < this.#remaining ? available : this.#remaining;
+        const take = Math.min(available, this.#remaining);
         this.#remaining -= take;
         if (this.#remaining === 0) this.#state = State.DataCr;
         sink.onBodyBytes(take === bytes.length ? bytes : bytes.subarray(at, at + take));

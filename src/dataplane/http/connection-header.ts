@@ -65,7 +65,12 @@ export function removeHopByHop(headers: HeaderList, isRequest: boolean): Connect
     const te = headers.get('te');
     if (te !== undefined) {
       // Trailers can be passed on; transfer codings are between two neighbours.
-      const trailers = isRequest && te.toLowerCase().split(',').some((coding) => coding.trim() === 'trailers');
+      const trailers =
+        isRequest &&
+        te
+          .toLowerCase()
+          .split(',')
+          .some((coding) => coding.trim() === 'trailers');
       if (trailers) headers.set('te', 'trailers');
       else headers.remove('te');
     }

@@ -61,8 +61,9 @@ class ConnectionManager implements NetworkFilter, ConnectionOwner {
     if (connection.connection.tls !== undefined) stats.downstream_cx_ssl_active.value -= 1;
   }
 
-  drain(): void {
+  drain(idle: 'close' | 'keep' = 'close'): void {
     this.draining = true;
+    if (idle === 'keep') return; // each answer from now on says `connection: close`
     for (const connection of [...this.#connections]) connection.drain();
   }
 }

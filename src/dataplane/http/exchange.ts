@@ -1,11 +1,11 @@
 // One request from its head to its access log line: checked, routed, tried at upstreams, answered. The request's way is
 // start() → route() → forward() → attempt() → onUpstreamHead() → finish(), top to bottom.
 
-import type { CompiledRoute, ClusterTarget, ForwardAction } from '../router/route.ts';
 import { applyHeaderMutation, type HeaderMutation } from '../router/header-mutation.ts';
-import { requestHeader, type RouteRequest, withoutQuery } from '../router/route-request.ts';
-import type { RouteTable } from '../router/route-table.ts';
 import { type AttemptFailure, backOffMs, retriesFailure, retriesResponse } from '../router/retry-policy.ts';
+import type { ClusterTarget, CompiledRoute, ForwardAction } from '../router/route.ts';
+import { type RouteRequest, requestHeader, withoutQuery } from '../router/route-request.ts';
+import type { RouteTable } from '../router/route-table.ts';
 import type { CompiledVirtualHost } from '../router/virtual-host.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, type StreamInfo } from '../stream-info.ts';
@@ -13,12 +13,12 @@ import type { TimerEntry } from '../timer-wheel.ts';
 import type { ClientConnection, UpstreamHandler } from '../upstream/client-connection.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import type { HttpPool } from '../upstream/http-pool.ts';
+import { removeHopByHop } from './connection-header.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import type { HcmConfig } from './hcm-config.ts';
 import { CHUNKED, type RequestHead, type ResponseHead, UNFRAMED } from './head-parser.ts';
 import { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
-import { removeHopByHop } from './connection-header.ts';
 import { mutateRequestHeaders } from './request-headers.ts';
 import { httpDate } from './response-date.ts';
 
@@ -322,11 +322,7 @@ export class Exchange implements RouteRequest, UpstreamHandler {
     this.#applyLevels(levels, table.mostSpecificWins, this.headers);
   }
 
-  #applyLevels(
-    levels: (HeaderMutation | undefined)[],
-    reversed: boolean,
-    headers: HeaderList,
-  ): void {
+  #applyLevels(levels: (HeaderMutation | undefined)[], reversed: boolean, headers: HeaderList): void {
     // The default order lets the outer levels have the last word.
     if (reversed) levels.reverse();
     for (const mutation of levels) if (mutation !== undefined) applyHeaderMutation(mutation, headers, this);
@@ -463,7 +459,7 @@ export class Exchange implements RouteRequest, UpstreamHandler {
     this.#body.push(bytes);
     this.#bodyBytes += bytes.length;
     // Too large to keep: the request goes on, without the chance of a retry.
-    if (this.#keepBody && this.#headSent && this.#bodyBytes > BODY_BUFFER_LIMIT) {
+    if (this.#keepBody && this.#upstream !== undefined && this.#bodyBytes > BODY_BUFFER_LIMIT) {
       this.#bodyAbandoned = true;
       this.#dropBody();
     }
@@ -516,8 +512,7 @@ export class Exchange implements RouteRequest, UpstreamHandler {
     host.stats.rq_error += 1;
     this.#disarm('per-try');
     if (this.#retry(() => retriesFailure(this.#action!.retry!, failure))) return;
-    const prefix =
-      this.#retries > 0 ? 'retried and the latest reset reason: ' : 'reset reason: ';
+    const prefix = this.#retries > 0 ? 'retried and the latest reset reason: ' : 'reset reason: ';
     const transport = this.#transportFailure === '' ? '' : `|${this.#transportFailure}`;
     const details = `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}${transport}}`;
     const status = flag === ResponseFlag.UpstreamProtocolError ? 502 : 503;
@@ -880,7 +875,12 @@ export class Exchange implements RouteRequest, UpstreamHandler {
         if (this.#host !== undefined) this.#host.stats.rq_timeout += 1;
         this.#releaseUpstream();
         if (this.#retry(() => retriesFailure(this.#action!.retry!, 'per-try-timeout'))) break;
-        this.#timedOut('upstream_per_try_timeout', ResponseFlag.UpstreamRequestTimeout, 504, 'upstream request timeout');
+        this.#timedOut(
+          'upstream_per_try_timeout',
+          ResponseFlag.UpstreamRequestTimeout,
+          504,
+          'upstream request timeout',
+        );
         break;
       case 'request':
         stats.downstream_rq_timeout.value += 1;
@@ -985,7 +985,8 @@ export class Exchange implements RouteRequest, UpstreamHandler {
     info.downstreamTlsCipher = connection.tls?.cipher ?? '';
     info.downstreamPeerSubject = connection.tls?.peer?.subject ?? '';
     info.downstreamPeerUriSan = connection.tls?.peer?.uriSan ?? '';
-    info.requestHeader = (name) => (this.#hasHost || name.charCodeAt(0) !== 0x3a ? requestHeader(this, name) : undefined);
+    info.requestHeader = (name) =>
+      this.#hasHost || name.charCodeAt(0) !== 0x3a ? requestHeader(this, name) : undefined;
     info.responseHeader = (name) =>
       name === ':status' ? (this.#status === 0 ? undefined : String(this.#status)) : this.#responseHeaders?.get(name);
     return info;

@@ -1,14 +1,12 @@
 // An HttpConnectionManager configuration, checked and turned into what the connection needs per request.
 
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { networkInterfaces } from 'node:os';
-import {
-  HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
-} from '../../xds/gen/envoy/config/core/v3/protocol_pb.js';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '../../xds/gen/envoy/config/core/v3/protocol_pb.js';
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
-  type HttpConnectionManager,
   HttpConnectionManager_CodecType as CodecType,
+  type HttpConnectionManager,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { ConfigError } from '../connection.ts';
@@ -113,7 +111,8 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
     idleTimeoutMs: durationMs(common?.idleTimeout, HOUR),
     streamIdleTimeoutMs: durationMs(config.streamIdleTimeout, 300_000),
     requestTimeoutMs: durationMs(config.requestTimeout, 0),
-    requestHeadersTimeoutMs: durationMs(config.requestHeadersTimeout, DEFAULT_HEADERS_TIMEOUT_MS) || DEFAULT_HEADERS_TIMEOUT_MS,
+    requestHeadersTimeoutMs:
+      durationMs(config.requestHeadersTimeout, DEFAULT_HEADERS_TIMEOUT_MS) || DEFAULT_HEADERS_TIMEOUT_MS,
     maxConnectionDurationMs: durationMs(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: durationMs(common?.maxStreamDuration, 0),
     delayedCloseMs: durationMs(config.delayedCloseTimeout, 1000),
@@ -133,7 +132,9 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
     stripAnyPort: config.stripPortMode.case === 'stripAnyHostPort' && config.stripPortMode.value,
     stripMatchingPort: config.stripMatchingHostPort,
     stripTrailingHostDot: config.stripTrailingHostDot,
-    upgrades: new Map(config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    upgrades: new Map(
+      config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
+    ),
     tracing: config.tracing !== undefined,
     suppressEnvoyHeaders: router.suppressEnvoyHeaders,
   };
@@ -158,7 +159,9 @@ function routerFilter(config: HttpConnectionManager): { suppressEnvoyHeaders: bo
   const typed = last?.configType.case === 'typedConfig' ? last.configType.value : undefined;
   const router = typed === undefined ? undefined : anyUnpack(typed, RouterSchema);
   if (last === undefined || (router === undefined && last.name !== ROUTER)) {
-    throw new ConfigError(`HttpConnectionManager: http_filters: the last filter must be ${ROUTER}, got ${last?.name ?? 'none'}`);
+    throw new ConfigError(
+      `HttpConnectionManager: http_filters: the last filter must be ${ROUTER}, got ${last?.name ?? 'none'}`,
+    );
   }
   for (const filter of config.httpFilters.slice(0, -1)) {
     if (filter.isOptional || filter.disabled) continue;

@@ -68,11 +68,17 @@ export class HeadBuffer {
     }
     bytes.copy(this.#kept, this.#length, start);
     // From the last byte of the read before: its CR may belong to our LF.
-    for (let at = this.#kept.indexOf(0x0a, this.#length); at >= 0 && at < length; at = this.#kept.indexOf(0x0a, at + 1)) {
+    for (
+      let at = this.#kept.indexOf(0x0a, this.#length);
+      at >= 0 && at < length;
+      at = this.#kept.indexOf(0x0a, at + 1)
+    ) {
       if (at === 0 || this.#kept[at - 1] !== 0x0d) this.bareLineFeed = true;
     }
     this.#length = length;
-    const complete = this.bareLineFeed ? false : length > maxBytes && this.#kept.subarray(0, maxBytes + 4).indexOf(CRLFCRLF) < 0;
+    const complete = this.bareLineFeed
+      ? false
+      : length > maxBytes && this.#kept.subarray(0, maxBytes + 4).indexOf(CRLFCRLF) < 0;
     this.tooLarge = complete;
   }
 }

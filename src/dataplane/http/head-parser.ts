@@ -153,7 +153,8 @@ export function parseTrailers(text: string, maxHeaders: number): HeaderList | un
   const head = new ResponseHead();
   if (parseHeaders(text, 0, head, maxHeaders) !== undefined) return undefined;
   // RFC 9110 section 6.5.1: framing and routing do not belong into trailers.
-  for (const name of ['content-length', 'transfer-encoding', 'host', 'connection', 'trailer']) head.headers.remove(name);
+  for (const name of ['content-length', 'transfer-encoding', 'host', 'connection', 'trailer'])
+    head.headers.remove(name);
   return head.headers;
 }
 
@@ -184,7 +185,7 @@ function parseHeaders(
     if (code !== 0x3a || at === nameStart) return CODEC_ERROR;
     const rawName = text.slice(nameStart, at);
     at += 1;
-    while (at < end && ((code = text.charCodeAt(at)) === 0x20 || code === 0x09)) at += 1;
+    while (at < end && isBlank(text.charCodeAt(at))) at += 1;
     const valueStart = at;
     for (; at < end; at += 1) {
       code = text.charCodeAt(at);
@@ -195,7 +196,7 @@ function parseHeaders(
       return code === 0x0d || code === 0x0a ? CODEC_ERROR : INVALID_CHARACTERS;
     }
     let valueEnd = at;
-    while (valueEnd > valueStart && ((code = text.charCodeAt(valueEnd - 1)) === 0x20 || code === 0x09)) valueEnd -= 1;
+    while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd -= 1;
     const value = text.slice(valueStart, valueEnd);
     at += 2;
 
@@ -243,6 +244,11 @@ function parseHeaders(
   }
   head.headers.seen = seen;
   return undefined;
+}
+
+// Space or tab: optional white space around a value. RFC 9110 section 5.6.3
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** A Content-Length: only digits, at most 15 of them (exact in a double); -1 when it is anything else. */

@@ -1,14 +1,13 @@
 // A listener with one connection manager in this process: what tests and the benchmark drive. The real listener is elsewhere.
 
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { createRegistry, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { pino } from 'pino';
-import { createRegistry } from '@bufbuild/protobuf';
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import type { NetworkFilter, TlsInfo } from '../connection.ts';
 import { RouteTables } from '../router/route-tables.ts';
 import type { DataplaneServices } from '../services.ts';
@@ -48,7 +47,11 @@ export interface Gateway {
 }
 
 /** A STATIC cluster in JSON form. */
-export function staticCluster(name: string, ports: readonly number[], more: Record<string, unknown> = {}): Record<string, unknown> {
+export function staticCluster(
+  name: string,
+  ports: readonly number[],
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     name,
     type: 'STATIC',
@@ -97,7 +100,8 @@ export async function startGateway(config: GatewayConfig, port = 0): Promise<Gat
     log,
     accessLogger: () => ({ log: (info) => onRecord?.({ ...info }) }),
   };
-  for (const cluster of config.clusters) clusters.updateCluster(fromJson(ClusterSchema, cluster as JsonValue, { registry }));
+  for (const cluster of config.clusters)
+    clusters.updateCluster(fromJson(ClusterSchema, cluster as JsonValue, { registry }));
   const json = {
     stat_prefix: 'test',
     server_name: 'istio-envoy',

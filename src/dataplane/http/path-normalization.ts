@@ -3,8 +3,8 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/header_sanitizing
 
 import {
-  type HttpConnectionManager,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  type HttpConnectionManager,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 
 /** The outcome for one path. */
@@ -23,16 +23,16 @@ for (let code = 0x21; code < 0x7f; code += 1) KEEP[code] = 1;
 for (const char of '"<>\\^`{|}#?') KEEP[char.charCodeAt(0)] = 0;
 
 const UNRESERVED = new Uint8Array(256);
-for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~') UNRESERVED[char.charCodeAt(0)] = 1;
+for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~')
+  UNRESERVED[char.charCodeAt(0)] = 1;
 
 /** @returns undefined from the normalizer where the path stays as it is */
 export function compilePathNormalizer(config: HttpConnectionManager): PathNormalizer {
   const normalize = config.normalizePath ?? false;
   const { mergeSlashes } = config;
   const action = config.pathWithEscapedSlashesAction;
-  const unescape =
-    action === EscapedSlashes.UNESCAPE_AND_FORWARD || action === EscapedSlashes.UNESCAPE_AND_REDIRECT;
-  const checkEscapes = unescape || action === EscapedSlashes.REJECT_REQUEST;
+  const unescapes = action === EscapedSlashes.UNESCAPE_AND_FORWARD || action === EscapedSlashes.UNESCAPE_AND_REDIRECT;
+  const checkEscapes = unescapes || action === EscapedSlashes.REJECT_REQUEST;
   if (!normalize && !mergeSlashes && !checkEscapes) return () => undefined;
   return (path) => {
     if (!needsWork(path)) return undefined;

@@ -72,6 +72,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
   /** Bytes of requests sent before the response to the one before was out. */
   #ahead: Buffer | undefined = undefined;
   #reading = false;
+  #paused = false;
   /** Response text not written yet. */
   #held = '';
   #chunkedResponse = false;
@@ -91,7 +92,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     const { connection } = this;
     const socket = this.#socket;
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => {
@@ -99,7 +100,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     });
     socket.on('close', () => this.#onClose());
     this.#armIdle();
-    if (connection.readAhead !== undefined && connection.readAhead.length > 0) this.#onData(connection.readAhead);
+    if (connection.readAhead !== undefined && connection.readAhead.length > 0) this.#receive(connection.readAhead);
     if (this.#state !== State.Closed && this.#ahead === undefined) socket.resume();
   }
 
@@ -121,6 +122,16 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
 
   // ---- reading ----
 
+  // A fault of ours costs the connection it happened on, never the process.
+  #receive(bytes: Buffer): void {
+    try {
+      this.#onData(bytes);
+    } catch (error) {
+      this.#config.services.log.error({ err: error, remote: this.connection.remoteAddress }, 'HTTP connection failed');
+      this.destroy();
+    }
+  }
+
   #onData(bytes: Buffer): void {
     this.#reading = true;
     let at = 0;
@@ -131,7 +142,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
           break;
         case State.Length: {
           const available = bytes.length - at;
-          const take = available < this.#remaining ? available : this.#remaining;
+          const take = Math.min(available, this.#remaining);
           this.#remaining -= take;
           const done = this.#remaining === 0;
           if (done) this.#state = State.Waiting;
@@ -155,7 +166,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
         }
         case State.Waiting:
           this.#ahead = at === 0 ? bytes : bytes.subarray(at);
-          this.#socket.pause();
+          this.pauseRequest();
           at = bytes.length;
           break;
         case State.Tunnel:
@@ -167,6 +178,8 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
       }
     }
     this.#reading = false;
+    // Paused for a request that is over since: the next one must be read.
+    if (this.#paused && this.#state === State.Head) this.resumeRequest();
   }
 
   /** The chunked decoder's call. */
@@ -413,11 +426,14 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
   }
 
   pauseRequest(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resumeRequest(): void {
-    if (this.#ahead === undefined) this.#socket.resume();
+    if (!this.#paused || this.#ahead !== undefined) return;
+    this.#paused = false;
+    this.#socket.resume();
   }
 
   startTunnel(): void {
@@ -425,8 +441,8 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     const ahead = this.#ahead;
     if (ahead === undefined) return;
     this.#ahead = undefined;
-    this.#socket.resume();
-    queueMicrotask(() => this.#onData(ahead));
+    this.resumeRequest();
+    queueMicrotask(() => this.#receive(ahead));
   }
 
   #onResponseDone(): void {
@@ -440,19 +456,19 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     }
     this.#state = State.Head;
     this.#idleSince = this.#config.services.now();
+    if (this.#reading) return;
     const ahead = this.#ahead;
-    if (ahead === undefined || this.#reading) return;
     this.#ahead = undefined;
-    this.#onData(ahead);
+    if (ahead !== undefined) this.#receive(ahead);
     // Another request of the same read may wait again.
-    if (this.#ahead === undefined && (this.#state as number) !== State.Closed) this.#socket.resume();
+    if ((this.#state as number) !== State.Closed) this.resumeRequest();
   }
 
   #linger(): void {
     if (this.#state === State.Closed) return;
     this.#state = State.Lingering;
     this.#ahead = undefined;
-    this.#socket.resume();
+    this.resumeRequest();
     this.#config.services.timers.arm(this, this.#config.delayedCloseMs || 1);
   }
 

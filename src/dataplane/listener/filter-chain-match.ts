@@ -175,6 +175,7 @@ function cidrKey({ addressPrefix, prefixLen }: CidrRange): string {
 
 const prefixLength = (key: string) => Number(key.slice(key.indexOf('/') + 1));
 
+// Parsed once each; as many as there are different ranges in configurations.
 const blockLists = new Map<string, BlockList>();
 
 function blockListOf(key: string): BlockList {

@@ -146,12 +146,12 @@ export class FilterChain {
 
   /**
    * Lets what is under way finish and closes what is left after `ms`. Once more: the shorter time counts.
+   * @param idle what becomes of connections without a request (NetworkFilter.drain)
    * @returns resolves when the last connection is gone
    */
-  drain(ms: number): Promise<void> {
-    const first = this.#idle === undefined;
+  drain(ms: number, idle: 'close' | 'keep'): Promise<void> {
     this.#idle ??= Promise.withResolvers<void>();
-    if (first) this.#filter.drain();
+    this.#filter.drain(idle);
     if (this.#connections.size === 0) {
       this.#idle.resolve();
       return this.#idle.promise;

@@ -134,7 +134,7 @@ export class ListenerSet {
     if (!this.#closing) this.#stopAccepting();
     const chains = new Set(this.#draining);
     for (const { active } of this.#entries.values()) for (const chain of active?.chains ?? []) chains.add(chain);
-    await Promise.all([...chains].map((chain) => chain.drain(ms)));
+    await Promise.all([...chains].map((chain) => chain.drain(ms, 'close')));
   }
 
   /** Closes everything now. */
@@ -176,7 +176,7 @@ export class ListenerSet {
 
   /** Chains of a version that never served. */
   #discard(listener: Listener | undefined, serving: Listener | undefined): void {
-    for (const chain of listener?.chains ?? []) if (!serving?.chains.includes(chain)) void chain.drain(0);
+    for (const chain of listener?.chains ?? []) if (!serving?.chains.includes(chain)) void chain.drain(0, 'close');
   }
 
   /** Chains of a version that served and are not part of the next one. */
@@ -185,7 +185,7 @@ export class ListenerSet {
     for (const chain of listener?.chains ?? []) {
       if (kept.has(chain)) continue;
       this.#draining.add(chain);
-      void chain.drain(this.#updateDrainMs).then(() => this.#draining.delete(chain));
+      void chain.drain(this.#updateDrainMs, 'keep').then(() => this.#draining.delete(chain));
     }
   }
 }

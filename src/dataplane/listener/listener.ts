@@ -64,9 +64,8 @@ export class Listener {
       statPrefix: `listener.${config.statPrefix || formatEndpoint(main).replaceAll(':', '_')}.`,
     };
     this.#stats = createListenerStats(context.statPrefix, services.dataplane.stats);
-    const known = previous?.#sameContext(config, main)
-      ? new Map(previous.chains.map((chain) => [chain.key, chain]))
-      : new Map<string, FilterChain>();
+    const reusable = previous === undefined || !previous.#sameContext(config, main) ? [] : previous.chains;
+    const known = new Map(reusable.map((chain) => [chain.key, chain]));
     const compile = (chain: ListenerConfig['filterChains'][number], field: string) => {
       const key = chainKey(chain);
       const same = known.get(key);

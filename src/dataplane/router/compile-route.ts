@@ -1,9 +1,9 @@
 // Compiles one Route of a virtual host. Refuses what it cannot do rather than routing without it.
 
 import {
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type Route,
   type RouteAction,
-  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type VirtualHost,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { FractionalPercent_DenominatorType as Denominator } from '../../xds/gen/envoy/type/v3/percent_pb.js';
@@ -50,7 +50,9 @@ export function compileRoute(
   }
   const fraction = match.runtimeFraction?.defaultValue;
   if (fraction !== undefined && fraction.numerator < denominatorOf(fraction.denominator)) {
-    throw new ConfigError(`${field}.match.runtime_fraction: only 100% is supported; use weighted_clusters to split traffic`);
+    throw new ConfigError(
+      `${field}.match.runtime_fraction: only 100% is supported; use weighted_clusters to split traffic`,
+    );
   }
   if (match.tlsContext !== undefined) throw new ConfigError(`${field}.match.tls_context: not supported`);
   if (match.dynamicMetadata.length > 0) throw new ConfigError(`${field}.match.dynamic_metadata: not supported`);
@@ -134,7 +136,8 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
     }
     specifier.value.clusters.forEach((target, index) => {
       const where = `${field}.weighted_clusters.clusters[${index}]`;
-      if (target.name === '') throw new ConfigError(`${where}.name: expected a cluster name; cluster_header is not supported`);
+      if (target.name === '')
+        throw new ConfigError(`${where}.name: expected a cluster name; cluster_header is not supported`);
       rejectFilterConfig(target.typedPerFilterConfig, where);
       targets.push({
         cluster: target.name,
@@ -158,7 +161,8 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
     );
   }
   const totalWeight = targets.reduce((sum, target) => sum + target.weight, 0);
-  if (totalWeight === 0) throw new ConfigError(`${field}.weighted_clusters: the weights sum up to 0; expected at least 1`);
+  if (totalWeight === 0)
+    throw new ConfigError(`${field}.weighted_clusters: the weights sum up to 0; expected at least 1`);
   rejectUnsupported(config, virtualHost, field);
 
   const host = config.hostRewriteSpecifier;
@@ -183,14 +187,19 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
     hostRewriteHeader: host.case === 'hostRewriteHeader' ? host.value.toLowerCase() : '',
     autoHostRewrite: host.case === 'autoHostRewrite' && host.value.value,
     appendForwardedHost: config.appendXForwardedHost,
-    upgrades: new Map(config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    upgrades: new Map(
+      config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
+    ),
   };
 }
 
 function rejectUnsupported(config: RouteAction, virtualHost: VirtualHost, field: string): void {
   const unsupported: readonly [present: boolean, name: string][] = [
     [config.pathRewritePolicy !== undefined, 'path_rewrite_policy'],
-    [config.requestMirrorPolicies.length > 0 || virtualHost.requestMirrorPolicies.length > 0, 'request_mirror_policies'],
+    [
+      config.requestMirrorPolicies.length > 0 || virtualHost.requestMirrorPolicies.length > 0,
+      'request_mirror_policies',
+    ],
     [config.retryPolicyTypedConfig !== undefined, 'retry_policy_typed_config'],
     [config.hedgePolicy !== undefined || virtualHost.hedgePolicy !== undefined, 'hedge_policy'],
     [config.rateLimits.length > 0 || virtualHost.rateLimits.length > 0, 'rate_limits'],

@@ -88,7 +88,8 @@ export function queryParameter(path: string, name: string): string | undefined {
     if (end < 0) end = path.length;
     const equals = path.indexOf('=', at);
     const nameEnd = equals < 0 || equals > end ? end : equals;
-    if (nameEnd - at === name.length && path.startsWith(name, at)) return nameEnd === end ? '' : path.slice(nameEnd + 1, end);
+    if (nameEnd - at === name.length && path.startsWith(name, at))
+      return nameEnd === end ? '' : path.slice(nameEnd + 1, end);
     at = end + 1;
   }
   return undefined;

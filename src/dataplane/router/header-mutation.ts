@@ -1,7 +1,10 @@
 // Header mutations of routes, virtual hosts and route configurations, compiled.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#custom-request-response-headers
 
-import { type HeaderValueOption, HeaderValueOption_HeaderAppendAction } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
+import {
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+} from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { compileTextFormat } from '../access-log/formats.ts';
 import { ConfigError } from '../connection.ts';
 import type { HeaderList } from '../http/header-list.ts';
@@ -41,7 +44,8 @@ export function compileHeaderMutation(
       const { header } = option;
       if (header === undefined) throw new ConfigError(`${where}.header: expected a key and a value, got nothing`);
       const value = header.rawValue.length > 0 ? Buffer.from(header.rawValue).toString('latin1') : header.value;
-      if (/[\r\n\0]/.test(value)) throw new ConfigError(`${where}.header.value: CR, LF and NUL cannot stand in a header`);
+      if (/[\r\n\0]/.test(value))
+        throw new ConfigError(`${where}.header.value: CR, LF and NUL cannot stand in a header`);
       const formatted = value.includes('%');
       // The older `append: false` means overwrite.
       const action =
@@ -87,7 +91,9 @@ function mutableName(key: string, field: string): string {
   const name = key.toLowerCase();
   if (name === '' || /[^!#$%&'*+\-.^_`|~0-9a-z]/.test(name) || name === 'host') {
     // Framing and routing would come apart; host_rewrite is the way to another authority.
-    throw new ConfigError(`${field}: "${key}" cannot be changed; expected a header name other than host and pseudo-headers`);
+    throw new ConfigError(
+      `${field}: "${key}" cannot be changed; expected a header name other than host and pseudo-headers`,
+    );
   }
   return name;
 }

@@ -6,7 +6,8 @@ import { compileRegex } from './string-matcher.ts';
 
 /** Rewrites a path (without query): every match of the pattern by the substitution. @throws ConfigError naming `field` */
 export function compileRegexRewrite(config: RegexMatchAndSubstitute, field: string): (path: string) => string {
-  if (config.pattern === undefined) throw new ConfigError(`${field}.pattern: expected a regular expression, got nothing`);
+  if (config.pattern === undefined)
+    throw new ConfigError(`${field}.pattern: expected a regular expression, got nothing`);
   const regex = compileRegex(config.pattern, `${field}.pattern`);
   const pieces = parseSubstitution(config.substitution, field);
   return (path) => {
@@ -39,7 +40,9 @@ function parseSubstitution(substitution: string, field: string): (string | numbe
       literal = '';
       pieces.push(Number(next));
     } else {
-      throw new ConfigError(`${field}.substitution: "${substitution}": after a backslash expected a digit or a backslash`);
+      throw new ConfigError(
+        `${field}.substitution: "${substitution}": after a backslash expected a digit or a backslash`,
+      );
     }
   }
   if (literal !== '') pieces.push(literal);

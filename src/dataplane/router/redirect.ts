@@ -2,8 +2,8 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-redirectaction
 
 import {
-  type RedirectAction,
   RedirectAction_RedirectResponseCode as Code,
+  type RedirectAction,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { compileRegexRewrite } from './path-rewrite.ts';
 import { type RouteRequest, withoutQuery } from './route-request.ts';

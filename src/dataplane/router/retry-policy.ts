@@ -121,7 +121,15 @@ export function retriesFailure(policy: RetryPolicy, failure: AttemptFailure): bo
       // Another attempt would only add to the load that opened the circuit breaker.
       return false;
     case 'connect-failure':
-      return (on & (RetryOn.ConnectFailure | RetryOn.ServerError | RetryOn.GatewayError | RetryOn.Reset | RetryOn.ResetBeforeRequest)) !== 0;
+      return (
+        (on &
+          (RetryOn.ConnectFailure |
+            RetryOn.ServerError |
+            RetryOn.GatewayError |
+            RetryOn.Reset |
+            RetryOn.ResetBeforeRequest)) !==
+        0
+      );
     case 'reset-before-request':
       return (on & (RetryOn.ServerError | RetryOn.GatewayError | RetryOn.Reset | RetryOn.ResetBeforeRequest)) !== 0;
     case 'reset':

@@ -2,8 +2,8 @@
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/http/http_routing
 
 import { toBinary } from '@bufbuild/protobuf';
-import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { type VirtualHost, VirtualHostSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { ConfigError } from '../connection.ts';
 import { rejectFilterConfig } from './compile-route.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
@@ -46,11 +46,13 @@ export class RouteTable {
   constructor(config: RouteConfiguration, previous?: RouteTable) {
     const field = `RouteConfiguration ${config.name}`;
     this.name = config.name;
-    if (config.vhds !== undefined) throw new ConfigError(`${field}: vhds: not supported; send the virtual hosts themselves`);
+    if (config.vhds !== undefined)
+      throw new ConfigError(`${field}: vhds: not supported; send the virtual hosts themselves`);
     if (config.clusterSpecifierPlugins.length > 0) {
       throw new ConfigError(`${field}: cluster_specifier_plugins: not supported`);
     }
-    if (config.requestMirrorPolicies.length > 0) throw new ConfigError(`${field}: request_mirror_policies: not supported`);
+    if (config.requestMirrorPolicies.length > 0)
+      throw new ConfigError(`${field}: request_mirror_policies: not supported`);
     if (config.ignorePathParametersInPathMatching) {
       throw new ConfigError(`${field}: ignore_path_parameters_in_path_matching: not supported`);
     }

@@ -1,7 +1,7 @@
 // One compiled route: what it matches and what it does.
 
-import type { HeaderMutation } from './header-mutation.ts';
 import type { RequestPredicate } from './header-matcher.ts';
+import type { HeaderMutation } from './header-mutation.ts';
 import type { PathMatcher } from './path-matcher.ts';
 import type { Redirect } from './redirect.ts';
 import type { RetryPolicy } from './retry-policy.ts';

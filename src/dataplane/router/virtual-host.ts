@@ -1,6 +1,9 @@
 // One compiled virtual host and the first route of it that matches a request.
 
-import { type VirtualHost, VirtualHost_TlsRequirementType } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import {
+  type VirtualHost,
+  VirtualHost_TlsRequirementType,
+} from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { ConfigError } from '../connection.ts';
 import { compileRoute, rejectFilterConfig } from './compile-route.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';

@@ -5,6 +5,7 @@ import type { DownstreamConnection } from '../connection.ts';
 import type { DataplaneServices } from '../services.ts';
 import { type AccessLogger, ResponseFlag, type StreamInfo } from '../stream-info.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
+import { connectFailure } from '../upstream/client-connection.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import type { TcpProxyStats } from './tcp-proxy.ts';
 import type { TcpProxyConfig } from './tcp-proxy-config.ts';
@@ -85,11 +86,9 @@ export class TcpSession {
     countConnection(cluster, host, socket);
     const { timers } = this.#services;
     let failure = '';
-    let timedOut = false;
     const timer: TimerEntry = {
       bucket: undefined,
       onTimeout() {
-        timedOut = true;
         failure = 'connection timeout';
         cluster.stats.upstream_cx_connect_timeout.value += 1;
         socket.destroy();
@@ -97,7 +96,7 @@ export class TcpSession {
     };
     timers.arm(timer, cluster.connectTimeoutMs);
     const onConnectError = (error: NodeJS.ErrnoException) => {
-      failure ||= error.code ?? error.message;
+      failure ||= connectFailure(error);
     };
     const onConnectClose = () => {
       timers.disarm(timer);
@@ -106,7 +105,7 @@ export class TcpSession {
       cluster.stats.upstream_cx_connect_fail.value += 1;
       host.stats.cx_connect_fail += 1;
       this.#info.responseFlags |= ResponseFlag.UpstreamConnectionFailure;
-      this.#info.upstreamTransportFailureReason = timedOut ? failure : `delayed connect error: ${failure}`;
+      this.#info.upstreamTransportFailureReason = failure;
       this.#connect(cluster);
     };
     socket.on('error', onConnectError);
@@ -188,9 +187,7 @@ export class TcpSession {
       return;
     }
     this.#stats.idleTimeout.value += 1;
-    this.#info.responseFlags |= ResponseFlag.StreamIdleTimeout;
-    this.#info.connectionTerminationDetails = 'tcp_session_idle_timeout';
-    this.#destroy();
+    this.#destroy(); // Envoy's log of it has no flag and no details
   }
 
   #onMaxDuration(): void {

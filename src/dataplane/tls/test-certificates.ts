@@ -1,10 +1,9 @@
-// Certificates for tests, made on the spot: a CA, and what it issues.
+// Certificates for tests, made on the spot with openssl: a CA, and what it issues.
 
-import { randomBytes, webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
-
-const { subtle } = webcrypto;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** PEM. */
 export interface TestCertificate {
@@ -16,44 +15,61 @@ export interface TestCertificate {
 export interface TestAuthority {
   readonly ca: string;
   /** @param names subjectAltNames: `a.test`, or `spiffe://…` */
-  issue(commonName: string, names?: readonly string[], expired?: boolean): Promise<TestCertificate>;
+  issue(commonName: string, names?: readonly string[], expired?: boolean): TestCertificate;
 }
 
-const DAY_MS = 86_400_000;
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
 /** Makes a CA. */
-export async function createAuthority(commonName = 'test CA'): Promise<TestAuthority> {
-  const keys = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: randomBytes(8).toString('hex'),
-    name: `CN=${commonName}`,
-    notBefore: new Date(Date.now() - DAY_MS),
-    notAfter: new Date(Date.now() + DAY_MS),
-    signingAlgorithm: ALGORITHM,
-    keys,
-    extensions: [new x509.BasicConstraintsExtension(true)],
+export function createAuthority(commonName = 'test CA'): TestAuthority {
+  const authority = inFolder((folder) => {
+    openssl(folder, [
+      'req',
+      '-x509',
+      ...NEW_KEY,
+      '-subj',
+      `/CN=${commonName}`,
+      '-days',
+      '2',
+      '-keyout',
+      'key',
+      '-out',
+      'cert',
+    ]);
+    return pair(folder);
   });
   return {
-    ca: ca.toString('pem'),
-    async issue(name, names = [name], expired = false) {
-      const own = await subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-      const cert = await x509.X509CertificateGenerator.create({
-        serialNumber: randomBytes(8).toString('hex'),
-        subject: `CN=${name}`,
-        issuer: ca.subject,
-        notBefore: new Date(Date.now() - 2 * DAY_MS),
-        notAfter: new Date(Date.now() + (expired ? -DAY_MS : DAY_MS)),
-        signingAlgorithm: ALGORITHM,
-        publicKey: own.publicKey,
-        signingKey: keys.privateKey,
-        extensions: [
-          new x509.SubjectAlternativeNameExtension(
-            names.map((value) => ({ type: value.includes('://') ? 'url' : 'dns', value })),
-          ),
-        ],
-      });
-      const pkcs8 = await subtle.exportKey('pkcs8', own.privateKey);
-      return { cert: cert.toString('pem'), key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY') };
-    },
+    ca: authority.cert,
+    issue: (name, names = [name], expired = false) =>
+      inFolder((folder) => {
+        writeFileSync(join(folder, 'ca.cert'), authority.cert);
+        writeFileSync(join(folder, 'ca.key'), authority.key, { mode: 0o600 });
+        const alternatives = names.map((value) => `${value.includes('://') ? 'URI' : 'DNS'}:${value}`).join(',');
+        writeFileSync(join(folder, 'extensions'), `subjectAltName=${alternatives}\n`);
+        openssl(folder, ['req', ...NEW_KEY, '-subj', `/CN=${name}`, '-keyout', 'key', '-out', 'request']);
+        openssl(folder, [
+          ...['x509', '-req', '-in', 'request', '-CA', 'ca.cert', '-CAkey', 'ca.key', '-CAcreateserial'],
+          ...['-days', expired ? '-1' : '2', '-extfile', 'extensions', '-out', 'cert'],
+        ]);
+        return pair(folder);
+      }),
   };
+}
+
+function inFolder<Result>(use: (folder: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'limen-test-'));
+  try {
+    return use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const pair = (folder: string): TestCertificate => ({
+  cert: readFileSync(join(folder, 'cert'), 'latin1'),
+  key: readFileSync(join(folder, 'key'), 'latin1'),
+});
+
+function openssl(folder: string, args: readonly string[]): void {
+  execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
 }

@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { ChunkedDecoder } from '../http/chunked-decoder.ts';
-import { CHUNKED, parseResponseHead, type ResponseHead, UNFRAMED } from '../http/head-parser.ts';
 import { HeadBuffer } from '../http/head-buffer.ts';
+import { CHUNKED, parseResponseHead, type ResponseHead, UNFRAMED } from '../http/head-parser.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { Known } from '../http/header-names.ts';
 import { writeChunk } from '../http/write-chunk.ts';
@@ -84,10 +84,12 @@ export class ClientConnection implements TimerEntry {
       cluster.deps.timers.disarm(this);
       this.#state = State.Idle;
       const { localAddress, localPort } = socket;
-      this.localAddress = localAddress?.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+      this.localAddress = localAddress?.includes(':')
+        ? `[${localAddress}]:${localPort}`
+        : `${localAddress}:${localPort}`;
       this.pool.onConnected(this);
     });
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('drain', () => this.#handler?.onUpstreamDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -216,6 +218,20 @@ export class ClientConnection implements TimerEntry {
     this.#onClose();
   }
 
+  // A fault of ours costs the connection it happened on, never the process.
+  #receive(bytes: Buffer): void {
+    try {
+      this.#onData(bytes);
+    } catch (error) {
+      const { cluster, host } = this.pool;
+      cluster.deps.log.error(
+        { err: error, cluster: cluster.name, upstream: host.address },
+        'upstream connection failed',
+      );
+      this.#destroy();
+    }
+  }
+
   #onData(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {
@@ -241,7 +257,8 @@ export class ClientConnection implements TimerEntry {
           const decoder = this.#decoder!;
           at = decoder.decode(bytes, at, this);
           if (decoder.failed) this.#protocolError();
-          else if (decoder.done && this.#state === State.Chunked) this.#responseDone(decoder.trailers, at < bytes.length);
+          else if (decoder.done && this.#state === State.Chunked)
+            this.#responseDone(decoder.trailers, at < bytes.length);
           break;
         }
         case State.UntilClose:
@@ -385,7 +402,7 @@ export class ClientConnection implements TimerEntry {
 }
 
 /** What a failed connect is called in Envoy's access log (`upstream_transport_failure_reason`). */
-function connectFailure(error: NodeJS.ErrnoException): string {
+export function connectFailure(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ECONNREFUSED':
       return 'delayed connect error: Connection refused';

@@ -1,9 +1,9 @@
 // All clusters of one worker, kept in step with CDS and EDS.
 
+import { isIP } from 'node:net';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_DiscoveryType } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { isIP } from 'node:net';
 import { ConfigError } from '../connection.ts';
 import { type ClusterDeps, UpstreamCluster } from './cluster.ts';
 import { DnsDiscovery } from './dns-cluster.ts';
@@ -37,8 +37,7 @@ export class ClusterSet {
   /** Adds a cluster or takes its new configuration. @throws ConfigError, then the old one stays */
   updateCluster(config: Cluster): void {
     const type = discoveryType(config);
-    const inline =
-      config.loadAssignment === undefined ? undefined : readEndpoints(config.loadAssignment, config.name);
+    const inline = config.loadAssignment === undefined ? undefined : readEndpoints(config.loadAssignment, config.name);
     if (type === Cluster_DiscoveryType.STATIC) {
       for (const endpoint of inline ?? []) {
         if (isIP(endpoint.address) === 0) {

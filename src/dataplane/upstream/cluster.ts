@@ -204,7 +204,9 @@ function checkSupported(config: Cluster): void {
   }
   const transport = config.transportSocket;
   if (transport !== undefined && transport.name !== 'envoy.transport_sockets.raw_buffer') {
-    throw new ConfigError(`${where}: transport_socket: ${transport.name} is not supported; use envoy.transport_sockets.raw_buffer`);
+    throw new ConfigError(
+      `${where}: transport_socket: ${transport.name} is not supported; use envoy.transport_sockets.raw_buffer`,
+    );
   }
   if (config.lbSubsetConfig !== undefined && config.lbSubsetConfig.subsetSelectors.length > 0) {
     throw new ConfigError(`${where}: lb_subset_config: not supported; use one cluster per subset`);
@@ -213,7 +215,9 @@ function checkSupported(config: Cluster): void {
     throw new ConfigError(`${where}: load_balancing_policy: not supported; use lb_policy`);
   }
   if (config.healthChecks.length > 0) {
-    throw new ConfigError(`${where}: health_checks: active health checking is not supported; let EDS carry health_status`);
+    throw new ConfigError(
+      `${where}: health_checks: active health checking is not supported; let EDS carry health_status`,
+    );
   }
   if (config.filters.length > 0) throw new ConfigError(`${where}: filters: upstream network filters are not supported`);
 }

@@ -1,7 +1,7 @@
 // From a ClusterLoadAssignment to hosts, keeping those that are there already.
 
-import type { ClusterLoadAssignment } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb.js';
+import type { ClusterLoadAssignment } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ConfigError } from '../connection.ts';
 import { Host, type HostHealth } from './host.ts';
 
@@ -22,7 +22,11 @@ export function readEndpoints(assignment: ClusterLoadAssignment, clusterName: st
     for (const lbEndpoint of locality.lbEndpoints) {
       const endpoint = lbEndpoint.hostIdentifier.case === 'endpoint' ? lbEndpoint.hostIdentifier.value : undefined;
       const address = endpoint?.address?.address;
-      if (endpoint === undefined || address?.case !== 'socketAddress' || address.value.portSpecifier.case !== 'portValue') {
+      if (
+        endpoint === undefined ||
+        address?.case !== 'socketAddress' ||
+        address.value.portSpecifier.case !== 'portValue'
+      ) {
         throw new ConfigError(
           `ClusterLoadAssignment ${clusterName}: endpoint.address: expected a socket_address with a port_value, got ${address?.case ?? 'nothing'}`,
         );

@@ -1,8 +1,8 @@
 // The HTTP/1.1 connections to one host: idle ones re-used last in first out, requests waiting for one, circuit breakers.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/connection_pooling
 
-import type { UpstreamCluster } from './cluster.ts';
 import { ClientConnection, type UpstreamHandler } from './client-connection.ts';
+import type { UpstreamCluster } from './cluster.ts';
 import type { Host } from './host.ts';
 
 /** What `acquire` says: a connection now, one later (`onUpstreamReady` or `onUpstreamFailure` follow), or a circuit breaker is open. */

@@ -109,18 +109,24 @@ export class WorkerPool implements WorkerPort {
     this.#options.log.error({ worker: pid, code, signal, restartInMs: delay }, 'worker died, starting another');
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
-      void this.#inTurn(async () => {
-        if (this.#ending) return;
-        const worker = this.#add();
-        await worker.publish();
-        await this.#options.restore(worker);
-      }).catch((error: unknown) => {
-        // One that died is replaced in its turn; one that lives without its ports or its state must not.
-        if (!(error instanceof WorkerGoneError))
-          this.#options.log.error({ err: error }, 'new worker could not be loaded');
-      });
+      void this.#inTurn(() => this.#load());
     }, delay);
     this.#restarts.add(timer);
+  }
+
+  /** Starts a worker and brings it to the state of the others. Never rejects. */
+  async #load(): Promise<void> {
+    if (this.#ending) return;
+    const worker = this.#add();
+    try {
+      await worker.publish();
+      await this.#options.restore(worker);
+    } catch (error) {
+      if (error instanceof WorkerGoneError) return; // replaced in its turn
+      // One that lives without its ports or its state must not: the next one may have more luck.
+      this.#options.log.error({ err: error, worker: worker.pid }, 'new worker could not be loaded');
+      worker.kill();
+    }
   }
 
   /** Calls every worker; those that die meanwhile have no answer. */

@@ -22,9 +22,29 @@ export function checkSchema(kind: Kind, object: object): Finding[] {
   const errors = modelCheck(kind)({ ...object, apiVersion });
   for (const [pointer, group] of groupBy(errors, (error) => error.instancePath)) {
     const path = resolvePointer(object, pointer);
+    if (kind.name === 'Secret' && (path[0] === 'data' || path[0] === 'stringData')) {
+      findings.push(secretFinding(path));
+      continue;
+    }
     findings.push(...describe(group, path, valueAt(object, path), schemaAt(fields, path)));
   }
   return findings;
+}
+
+/** Says nothing of the value: what stands in a Secret must not reach a log. */
+function secretFinding(path: FieldPath): Finding {
+  const message =
+    path.length === 1
+      ? 'must be an object: names with text'
+      : path[0] === 'data'
+        ? 'must be base64 text'
+        : 'must be a string';
+  return {
+    path,
+    severity: 'error',
+    message,
+    hint: 'numbers, true and false need quotes; plain text belongs under stringData',
+  };
 }
 
 function findUnknown(value: unknown, schema: FieldSchema | undefined, path: FieldPath, findings: Finding[]): void {

@@ -1,7 +1,7 @@
 // Servers that cannot both have a port of the same gateway workload: the oldest Gateway's server is served, the others are not.
 
 import { error } from '../finding.ts';
-import { hostsOverlap, parseServerHost } from '../hosts.ts';
+import { parseServerHost } from '../hosts.ts';
 import { byAge, describeKey, keyOf } from '../object.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Gateway, GatewayServer } from '../types.ts';
@@ -82,5 +82,5 @@ function sameHost(one: string, other: string): boolean {
   const a = parseServerHost(one);
   const b = parseServerHost(other);
   const namespacesMeet = a.namespace === '*' || b.namespace === '*' || a.namespace === b.namespace;
-  return namespacesMeet && a.host === b.host && hostsOverlap(a.host, b.host);
+  return namespacesMeet && a.host === b.host;
 }

@@ -18,7 +18,7 @@ export const httpbin: SampleImage = {
   defaultPort: () => 8080,
   samplePath: '/headers',
   createServer(context) {
-    const asLists = context.repository === GO_HTTPBIN; // go-httpbin shows each header as a list of values
+    const asLists = context.repository.endsWith(GO_HTTPBIN); // go-httpbin shows each header as a list of values
     return httpServer(context, async (request, response, url) => {
       response.setHeader('Access-Control-Allow-Origin', request.headers.origin ?? '*');
       response.setHeader('Access-Control-Allow-Credentials', 'true');

@@ -62,6 +62,9 @@ describe('the name of an image', () => {
     expect(image).toBeDefined();
     expect(findImage('docker.io/istioinaction/catalog:v2')).toBe(image);
     expect(findImage('registry.example.com/mirror/istioinaction/catalog')).toBe(image);
+    expect(findImage('registry.istio.io/release/examples-bookinfo-details-v1:1.20.3')).toBe(
+      findImage('docker.io/istio/examples-bookinfo-details-v1:1.20.3'),
+    );
     expect(findImage('example.com/someone/catalog')).toBeUndefined();
     expect(findImage('catalog')).toBeUndefined();
     expect(findImage('')).toBeUndefined();

@@ -46,10 +46,13 @@ export function repositoryOf(reference: string): string {
   return path.startsWith('library/') ? path.slice('library/'.length) : path;
 }
 
+/** Istio's own registry has under `release` what Docker Hub has under `istio`. */
+const ISTIO_REGISTRY = 'registry.istio.io/';
+
 /** The sample image that an image reference names: its last two path components count, whatever the registry, mirror or tag. */
 export function findImage(reference: string): SampleImage | undefined {
-  const components = repositoryOf(reference).split('/');
-  return BY_NAME.get(components.slice(-2).join('/'));
+  const [organization = '', name = ''] = repositoryOf(reference).split('/').slice(-2);
+  return BY_NAME.get(`${reference.startsWith(ISTIO_REGISTRY) ? 'istio' : organization}/${name}`);
 }
 
 /** A path worth trying with curl on a container of this image; undefined for an unknown image and one that does not speak HTTP. */
