@@ -4,6 +4,7 @@ import { create, fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { leadingName } from './decode-route-configuration.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import {
   type DiscoveryRequest,
@@ -262,22 +263,8 @@ function decode(typeUrl: TypeUrl, packed: Any, known: ReadonlyMap<string, Decode
   if (any.typeUrl !== typeUrl) throw new Error(`a resource of type ${any.typeUrl} in a response of type ${typeUrl}`);
   const before = known.get(leadingName(any.value) ?? '');
   if (before !== undefined && asBuffer(before.any.value).equals(any.value)) return before;
-  const message = decodeResource(typeUrl, any.value);
+  const message = decodeResource(typeUrl, any.value, before?.message);
   return { name: resourceName(message), message, any };
-}
-
-// The name is field 1 of every resource type, and encoders write fields in order: tag 0x0a, length, text.
-function leadingName(bytes: Uint8Array): string | undefined {
-  let length = 0;
-  let at = 1;
-  if (bytes[0] !== 0x0a) return undefined;
-  for (let shift = 0; at < bytes.length; shift += 7) {
-    const byte = bytes[at++] as number;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return asBuffer(bytes).toString('utf8', at, at + length);
-    if (shift > 21) return undefined;
-  }
-  return undefined;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

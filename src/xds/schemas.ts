@@ -1,6 +1,7 @@
 // Which message a type URL stands for, and the name of a resource of that type.
 
 import { type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
+import { decodeRouteConfiguration } from './decode-route-configuration.ts';
 import { type Cluster, ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
@@ -34,8 +35,14 @@ export function isTypeUrl(typeUrl: string): typeUrl is TypeUrl {
   return Object.hasOwn(RESOURCE_SCHEMAS, typeUrl);
 }
 
-/** Decodes a resource. Throws where the bytes are not a message of that type. */
-export function decodeResource(typeUrl: TypeUrl, bytes: Uint8Array): ResourceMessage {
+/**
+ * Decodes a resource.
+ * @param previous the version it replaces: parts of it that did not change are used again
+ * @throws Error where the bytes are not a message of that type
+ */
+export function decodeResource(typeUrl: TypeUrl, bytes: Uint8Array, previous?: ResourceMessage): ResourceMessage {
+  if (typeUrl === TypeUrl.RouteConfiguration)
+    return decodeRouteConfiguration(bytes, previous as RouteConfiguration | undefined);
   return fromBinary(RESOURCE_SCHEMAS[typeUrl], bytes) as Message as ResourceMessage;
 }
 

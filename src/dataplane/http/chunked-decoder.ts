@@ -29,6 +29,8 @@ const State = {
 const MAX_SIZE_DIGITS = 12;
 // Extensions carry nothing for us; unbounded ones are an attack (CVE-2023-39326 and its relatives).
 const MAX_EXTENSION_BYTES = 16 * 1024;
+// As many as header lines.
+const MAX_TRAILERS = 100;
 
 const HEX = new Int8Array(256).fill(-1);
 for (let digit = 0; digit < 16; digit += 1) {
@@ -48,7 +50,9 @@ export class ChunkedDecoder {
   #remaining = 0;
   #digits = 0;
   #extensionBytes = 0;
+  /** Complete trailer lines, and the one that is not complete yet. */
   #trailerText = '';
+  #trailerLine = '';
   /** Trailer fields, once `done`; undefined when there were none. */
   trailers: HeaderList | undefined = undefined;
 
@@ -165,35 +169,27 @@ export class ChunkedDecoder {
     }
   }
 
-  // Collects trailer lines up to the empty line. Byte by byte is fine: trailers are rare and short.
+  // Collects trailer lines up to the empty line; each is checked when it is complete.
   #readTrailers(bytes: Buffer, start: number): number {
-    let at = start;
-    while (at < bytes.length) {
-      const newline = bytes.indexOf(0x0a, at);
-      const stop = newline < 0 ? bytes.length : newline + 1;
-      this.#trailerText += bytes.toString('latin1', at, stop);
-      at = stop;
-      if (this.#trailerText.length > this.#maxTrailerBytes) {
-        this.#state = State.Failed;
-        return at;
-      }
-      if (newline < 0) return at;
-      const text = this.#trailerText;
-      if (!text.endsWith('\r\n')) {
-        this.#state = State.Failed;
-        return at;
-      }
-      if (text === '\r\n') {
-        this.#state = State.Done;
-        return at;
-      }
-      if (text.endsWith('\r\n\r\n')) {
-        this.trailers = parseTrailers(text.slice(0, -2), 100);
-        this.#state = this.trailers === undefined ? State.Failed : State.Done;
-        return at;
-      }
+    const newline = bytes.indexOf(0x0a, start);
+    const stop = newline < 0 ? bytes.length : newline + 1;
+    this.#trailerLine += bytes.toString('latin1', start, stop);
+    if (this.#trailerText.length + this.#trailerLine.length > this.#maxTrailerBytes) {
+      this.#state = State.Failed;
+      return stop;
     }
-    return at;
+    if (newline < 0) return stop;
+    const line = this.#trailerLine;
+    this.#trailerLine = '';
+    if (line === '\r\n') {
+      if (this.#trailerText !== '') this.trailers = parseTrailers(this.#trailerText, MAX_TRAILERS);
+      this.#state = this.#trailerText !== '' && this.trailers === undefined ? State.Failed : State.Done;
+    } else if (!line.endsWith('\r\n') || parseTrailers(line, 1) === undefined) {
+      this.#state = State.Failed;
+    } else {
+      this.#trailerText += line;
+    }
+    return stop;
   }
 }
 

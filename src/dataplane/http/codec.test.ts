@@ -233,8 +233,11 @@ describe('the request codec beside llhttp', () => {
         const bytes = Buffer.from(text, 'latin1');
         const ours = parseWithOurs(cut(bytes, places));
         if (ours === undefined) return;
+        const theirs = parseWithLlhttp(bytes);
+        // Not refused yet is not accepted: llhttp may know a byte earlier what a line as a whole shows us.
+        if (!ours.complete && theirs === undefined) return;
         accepted += 1;
-        expect(ours).toEqual(parseWithLlhttp(bytes));
+        expect(ours).toEqual(theirs);
       }),
       { numRuns: 3000 },
     );

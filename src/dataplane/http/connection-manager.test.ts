@@ -208,6 +208,23 @@ describe('bodies', () => {
     expect(upstream.requests[0]!.head.join()).not.toContain(',expect:');
   });
 
+  it('wait for the upstream’s word with proxy_100_continue, and 103 is not passed on', async () => {
+    const { gateway } = await setUp({
+      hcm: { proxy_100_continue: true },
+      script: ({ head }, socket) => {
+        expect(head).toContain('expect: 100-continue');
+        socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n');
+        return ok('done');
+      },
+    });
+    const answer = await RawClient.ask(
+      gateway.port,
+      'POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi',
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n.*done$/s);
+    expect(answer).not.toContain('103');
+  });
+
   it('of responses pass chunked, by length and until close', async () => {
     const { gateway } = await setUp({
       script: ({ head }, socket) => {
@@ -696,6 +713,70 @@ describe('retries', () => {
       'URX,UT',
       'upstream_per_try_timeout',
     ]);
+  });
+});
+
+describe('large request bodies', () => {
+  it('pass although the route has a retry policy; beyond 1 MiB there is no retry', async () => {
+    const big = 'x'.repeat(2_000_000);
+    const { gateway, upstream } = await setUp({
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'up', retry_policy: { retry_on: '5xx', num_retries: 1 } } }],
+      script: ({ body }) => `HTTP/1.1 500 No\r\nContent-Length: 7\r\n\r\n${body.length}`,
+    });
+    const post = `POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: ${big.length}\r\n\r\n${big}`;
+    expect(await RawClient.ask(gateway.port, post)).toMatch(/^HTTP\/1.1 500 .*2000000$/s);
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('are sent again whole where they fit', async () => {
+    const body = 'y'.repeat(300_000);
+    let calls = 0;
+    const { gateway, upstream } = await setUp({
+      routes: [
+        {
+          match: { prefix: '/' },
+          route: {
+            cluster: 'up',
+            retry_policy: { retry_on: '5xx', num_retries: 1, retry_back_off: { base_interval: '0.001s' } },
+          },
+        },
+      ],
+      script: () => {
+        calls += 1;
+        return calls === 1 ? 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n' : ok('again');
+      },
+    });
+    const post = `POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    expect(await RawClient.ask(gateway.port, post)).toMatch(/again$/);
+    expect(upstream.requests.map((request) => request.body === body)).toEqual([true, true]);
+  });
+});
+
+describe('HTTP/1.0 clients, where they are accepted', () => {
+  const options = { hcm: { http_protocol_options: { accept_http_10: true, default_host_for_http_10: 'a.test' } } };
+
+  it('get HTTP/1.0 answers, whole or until close, never chunked', async () => {
+    const { gateway } = await setUp({
+      ...options,
+      script: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    });
+    const answer = await RawClient.ask(gateway.port, 'GET / HTTP/1.0\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.0 200 OK\r\n.*connection: close\r\n\r\nhello$/s);
+    expect(answer).not.toContain('transfer-encoding');
+  });
+});
+
+describe('headers with underscores', () => {
+  it.each([
+    ['ALLOW', 200, true],
+    ['DROP_HEADER', 200, false],
+    ['REJECT_REQUEST', 400, false],
+  ])('%s', async (action, status, passed) => {
+    const { gateway, upstream } = await setUp({
+      hcm: { common_http_protocol_options: { headers_with_underscores_action: action } },
+    });
+    expect(await RawClient.ask(gateway.port, get('/', 'x_y: 1\r\n'))).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(upstream.requests[0]?.head.includes('x_y: 1') ?? false).toBe(passed);
   });
 });
 

@@ -1,19 +1,12 @@
 // A compiled RouteConfiguration: the virtual host of an authority, then its first matching route.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/http/http_routing
 
-import { toBinary } from '@bufbuild/protobuf';
-import { type VirtualHost, VirtualHostSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { VirtualHost } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { ConfigError } from '../connection.ts';
 import { rejectFilterConfig } from './compile-route.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
 import { CompiledVirtualHost } from './virtual-host.ts';
-
-interface KeptVirtualHost {
-  /** The virtual host as it was encoded: equal bytes mean nothing to compile. */
-  readonly bytes: Uint8Array;
-  readonly compiled: CompiledVirtualHost;
-}
 
 /** Wildcard domains of one length: `*.example.com` or `api.*`, without the star. */
 interface WildcardsOfLength {
@@ -23,6 +16,8 @@ interface WildcardsOfLength {
 
 /** A compiled RouteConfiguration. Immutable. */
 export class RouteTable {
+  /** What it was compiled from. */
+  readonly config: RouteConfiguration;
   readonly name: string;
   readonly requestMutation: HeaderMutation | undefined;
   readonly responseMutation: HeaderMutation | undefined;
@@ -37,7 +32,8 @@ export class RouteTable {
   readonly #suffixes: WildcardsOfLength[] = [];
   readonly #prefixes: WildcardsOfLength[] = [];
   #any: CompiledVirtualHost | undefined = undefined;
-  readonly #kept = new Map<string, KeptVirtualHost>();
+  /** By the message it was compiled from: the decoder hands out the same object for a virtual host that did not change. */
+  readonly #compiled = new Map<VirtualHost, CompiledVirtualHost>();
 
   /**
    * @param previous a table whose virtual hosts are used again where they did not change
@@ -45,6 +41,7 @@ export class RouteTable {
    */
   constructor(config: RouteConfiguration, previous?: RouteTable) {
     const field = `RouteConfiguration ${config.name}`;
+    this.config = config;
     this.name = config.name;
     if (config.vhds !== undefined)
       throw new ConfigError(`${field}: vhds: not supported; send the virtual hosts themselves`);
@@ -70,14 +67,15 @@ export class RouteTable {
       config.responseHeadersToRemove,
       `${field}: response_headers`,
     );
+    // The limit is the one thing of the table that its virtual hosts are compiled with.
+    const reusable =
+      previous !== undefined && previous.config.maxDirectResponseBodySizeBytes === config.maxDirectResponseBodySizeBytes
+        ? previous.#compiled
+        : undefined;
     let compiledCount = 0;
     for (const virtualHost of config.virtualHosts) {
-      const bytes = toBinary(VirtualHostSchema, virtualHost);
-      const before = previous === undefined ? undefined : previous.#kept.get(virtualHost.name);
-      let compiled: CompiledVirtualHost;
-      if (before !== undefined && Buffer.compare(before.bytes, bytes) === 0) {
-        compiled = before.compiled;
-      } else {
+      let compiled = reusable?.get(virtualHost);
+      if (compiled === undefined) {
         compiled = new CompiledVirtualHost(
           virtualHost,
           `${field}: virtual_hosts[${virtualHost.name}]`,
@@ -86,7 +84,7 @@ export class RouteTable {
         compiledCount += 1;
       }
       this.#add(virtualHost, compiled, field);
-      this.#kept.set(virtualHost.name, { bytes, compiled });
+      this.#compiled.set(virtualHost, compiled);
     }
     this.compiledCount = compiledCount;
     // The longest wildcard wins.

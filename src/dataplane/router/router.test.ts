@@ -1,14 +1,15 @@
 // Routing: which virtual host, which route, what it does. Matchers beside naive ones, the table beside Envoy's documented order.
 
-import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonValue, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeRouteConfiguration } from '../../xds/decode-route-configuration.ts';
 import {
   HeaderMatcherSchema,
   RetryPolicySchema,
   RouteMatchSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
-import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { StringMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/string_pb.js';
 import { ConfigError } from '../connection.ts';
 import { parseResponseHead } from '../http/head-parser.ts';
@@ -390,9 +391,11 @@ describe('route tables', () => {
 
   it('compile only the virtual hosts that changed', () => {
     const tables = new RouteTables();
-    tables.update('http.8080', config(100));
+    const received = (message: RouteConfiguration) =>
+      decodeRouteConfiguration(toBinary(RouteConfigurationSchema, message), tables.get('http.8080').current?.config);
+    tables.update('http.8080', received(config(100)));
     const before = tables.get('http.8080').current!;
-    tables.update('http.8080', config(100, 42));
+    tables.update('http.8080', received(config(100, 42)));
     const after = tables.get('http.8080').current!;
     expect([before.compiledCount, after.compiledCount]).toEqual([100, 1]);
     expect(after.virtualHost('h1.test')).toBe(before.virtualHost('h1.test'));

@@ -98,7 +98,10 @@ export class Worker implements WorkerPort {
     for (const name of removed) this.#remove(typeUrl, name);
     for (const change of changed) {
       try {
-        await this.#update(typeUrl, change.message ?? decodeResource(typeUrl, change.value));
+        await this.#update(
+          typeUrl,
+          change.message ?? decodeResource(typeUrl, change.value, this.#previous(typeUrl, change.name)),
+        );
       } catch (error) {
         const { name, message } = error as Error;
         if (name !== 'ConfigError')
@@ -138,6 +141,11 @@ export class Worker implements WorkerPort {
     this.#clusters.close();
     this.#timers.stop();
     await this.#sinks.close();
+  }
+
+  /** The version of a resource that the next one is decoded beside. Route configurations alone are large enough for that to pay. */
+  #previous(typeUrl: TypeUrl, name: string): ResourceMessage | undefined {
+    return typeUrl === TypeUrl.RouteConfiguration ? this.#routes.get(name).current?.config : undefined;
   }
 
   async #update(typeUrl: TypeUrl, message: ResourceMessage): Promise<void> {
