@@ -140,12 +140,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await close();
   };
 
-  // Port numbers are filled in below, as they are bound; nothing reads them before.
   const own = bind.address ?? '0.0.0.0';
   const ports = {
+    // The number is filled in below, as it is bound; nothing reads it before.
     admin: { host: options.admin.host, port: options.admin.port },
-    status: { host: own, port: 0 },
-    prometheus: { host: own, port: 0 },
+    // As a pod has them, like the addresses of listeners: where they are really bound is this machine's affair.
+    status: { host: '0.0.0.0', port: STATUS_PORT },
+    prometheus: { host: '0.0.0.0', port: PROMETHEUS_PORT },
   };
   const view: DataplaneView = createView({
     node,
@@ -182,9 +183,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         ['prometheus', startPrometheusServer, PROMETHEUS_PORT],
       ] as const) {
         try {
-          const endpoint = await bound({ host: own, port }, (at) => start(view, { ...at, log }));
-          endpoints.push(endpoint);
-          ports[name].port = endpoint.port;
+          endpoints.push(await bound({ host: own, port }, (at) => start(view, { ...at, log })));
         } catch (error) {
           // Nice to have: the gateway serves without it.
           log.warn({ port, reason: (error as Error).message }, `${name} port is not served`);

@@ -45,7 +45,7 @@ describe('the pods of a Deployment', () => {
 
   it('carry the labels of the template and its hash, and belong to a ReplicaSet', () => {
     const plan = first(planPods(deployment()));
-    const pod = podObject(plan, '127.1.2.3', [{ container, ports: [3000] }]);
+    const pod = podObject(plan, '127.1.2.3', [{ container, ports: [3000] }], new Map());
     const hash = plan.name.split('-')[1];
     expect(pod.metadata).toMatchObject({
       namespace: 'istioinaction',
@@ -55,14 +55,14 @@ describe('the pods of a Deployment', () => {
   });
 
   it('are running and ready at their address', () => {
-    const pod = podObject(first(planPods(deployment())), '127.1.2.3', [{ container, ports: [3000] }]);
+    const pod = podObject(first(planPods(deployment())), '127.1.2.3', [{ container, ports: [3000] }], new Map());
     expect(pod.status).toMatchObject({ phase: 'Running', podIP: '127.1.2.3', containerStatuses: [{ ready: true }] });
     expect(pod.status?.conditions).toContainEqual({ type: 'Ready', status: 'True' });
   });
 
   it('declare the port of the image when the template declares none', () => {
     const { ports: _, ...bare } = container;
-    const pod = podObject(first(planPods(deployment())), '127.1.2.3', [{ container: bare, ports: [3000] }]);
+    const pod = podObject(first(planPods(deployment())), '127.1.2.3', [{ container: bare, ports: [3000] }], new Map());
     expect(pod.spec?.containers[0]?.ports).toEqual([{ containerPort: 3000 }]);
   });
 });

@@ -1,6 +1,7 @@
 // The pods a Deployment asks for: their names, and the Pod objects they have in the store. Pure.
 
 import { createHash } from 'node:crypto';
+import { BOUND_PORTS_ANNOTATION, boundPortsAnnotation } from '../resources/pod-ports.ts';
 import type { Deployment, Pod } from '../resources/types.ts';
 
 type PodTemplate = NonNullable<Deployment['spec']>['template'];
@@ -59,8 +60,18 @@ export interface RunningContainer {
   ports: readonly number[];
 }
 
-/** The Pod object of a plan that runs at `ip`. */
-export function podObject(plan: PodPlan, ip: string, containers: readonly RunningContainer[]): Pod {
+/**
+ * The Pod object of a plan that runs at `ip`.
+ * @param bound container port → the port that is listened on
+ */
+export function podObject(
+  plan: PodPlan,
+  ip: string,
+  containers: readonly RunningContainer[],
+  bound: ReadonlyMap<number, number>,
+): Pod {
+  const boundPorts = boundPortsAnnotation(bound);
+  const annotations = { ...plan.annotations, ...(boundPorts && { [BOUND_PORTS_ANNOTATION]: boundPorts }) };
   const condition = (type: string) => ({ type, status: 'True' as const });
   return {
     apiVersion: 'v1',
@@ -69,7 +80,7 @@ export function podObject(plan: PodPlan, ip: string, containers: readonly Runnin
       name: plan.name,
       namespace: plan.namespace,
       labels: plan.labels,
-      ...(Object.keys(plan.annotations).length > 0 ? { annotations: plan.annotations } : {}),
+      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
       ownerReferences: [
         {
           apiVersion: 'apps/v1',

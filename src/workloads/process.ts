@@ -10,7 +10,7 @@ export interface ListeningServer {
   close(cut: AbortSignal): Promise<void>;
 }
 
-/** Starts listening. Rejects with the socket's error (`code` EADDRINUSE, EACCES, …). */
+/** Starts listening; port 0 is any free one. Rejects with the socket's error (`code` EADDRINUSE, EACCES, …). */
 export function listen(server: Server, ip: string, port: number): Promise<ListeningServer> {
   const sockets = new Set<Socket>();
   let closing = false;
@@ -43,7 +43,8 @@ export function listen(server: Server, ip: string, port: number): Promise<Listen
     server.once('error', reject);
     server.listen({ host: ip, port, exclusive: true }, () => {
       server.off('error', reject);
-      resolve({ port, close });
+      const address = server.address();
+      resolve({ port: typeof address === 'object' && address !== null ? address.port : port, close });
     });
   });
 }

@@ -3,6 +3,7 @@ import { get, request } from 'node:http';
 import { createServer } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { boundPort } from '../resources/pod-ports.ts';
 import type { Deployment, Pod } from '../resources/types.ts';
 import { Store } from '../store/store.ts';
 import { type AddressPool, createAddressPool } from './addresses.ts';
@@ -210,17 +211,28 @@ describe('an image nobody knows', () => {
 });
 
 describe('a port that is taken', () => {
-  it('is a warning, and the pod runs once it is free', async () => {
+  it('is replaced by a free one, which the Pod tells', async () => {
     const ip = await pool.allocate();
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(8080, ip, resolve));
     store.put(deployment());
     await run({ allocateIp: () => ip }).settled();
-    expect(pods()).toEqual([]);
-    expect(warnings()).toEqual([expect.stringContaining(`${ip}:8080 is taken`)]);
+    const [pod] = pods();
+    const port = boundPort(pod as Pod, 8080);
+    expect(port).not.toBe(8080);
+    expect((await fetch(`http://${ip}:${port}/`)).status).toBe(200);
+    expect(warnings()).toEqual([]);
     await new Promise((resolve) => other.close(resolve));
-    await until(() => pods().length === 1);
-    expect((await fetch(urlOf(pods()[0]))).status).toBe(200);
+  });
+});
+
+describe('an address that cannot be bound', () => {
+  it('is a warning that says what was tried', async () => {
+    const ip = '192.0.2.1'; // TEST-NET-1: no machine has it
+    store.put(deployment());
+    await run({ allocateIp: () => ip }).settled();
+    expect(pods()).toEqual([]);
+    expect(warnings()).toEqual([expect.stringContaining("192.0.2.1:8080 can't be bound (EADDRNOTAVAIL)")]);
   });
 });
 

@@ -124,6 +124,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
     addresses.set(id, ip);
     const servers: ListeningServer[] = [];
     const containers: RunningContainer[] = [];
+    const bound = new Map<number, number>();
     for (const container of plan.spec.containers) {
       const image = findImage(container.image ?? '') as SampleImage;
       const env = environmentOf(container, plan, ip);
@@ -144,7 +145,12 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
           log,
         });
         try {
-          servers.push(await listen(server, ip, port));
+          const listening = await listen(server, ip, port).catch((error: NodeJS.ErrnoException) => {
+            if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
+            return listen(server, ip, 0);
+          });
+          servers.push(listening);
+          bound.set(port, listening.port);
         } catch (error) {
           await Promise.all(servers.map((started) => started.close(AbortSignal.abort())));
           return bindFailure(ip, port, (error as NodeJS.ErrnoException).code ?? String(error), plan);
@@ -155,7 +161,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
       await Promise.all(servers.map((server) => server.close(cutShort.signal)));
       return undefined;
     }
-    const object = podObject(plan, ip, containers);
+    const object = podObject(plan, ip, containers, bound);
     running.set(id, { plan, object, servers });
     store.put(object);
     log.info({ pod: id, ip, ports: servers.map(({ port }) => port) }, 'pod runs');
@@ -257,11 +263,5 @@ function unknownImage(image: string, { metadata }: Deployment): string {
 }
 
 function bindFailure(ip: string, port: number, code: string, plan: PodPlan): string {
-  const why =
-    code === 'EADDRINUSE'
-      ? `is taken: stop the process that listens on port ${port} of all addresses (\`ss -ltnp 'sport = :${port}'\` tells which), or change containerPort and the Service's targetPort`
-      : code === 'EACCES'
-        ? 'needs privileges: use a containerPort (and targetPort of the Service) from 1024 up, or run as root'
-        : `can't be bound (${code})`;
-  return `no pod for Deployment ${planId(plan)}: ${ip}:${port} ${why}. Limen tries again every ${RETRY_MS / 1000} s`;
+  return `no pod for Deployment ${planId(plan)}: ${ip}:${port} can't be bound (${code}). Limen tries again every ${RETRY_MS / 1000} s`;
 }

@@ -1,5 +1,6 @@
 // The endpoints of a service: out of EndpointSlices, Endpoints, selected pods and WorkloadEntries, or the ServiceEntry itself.
 
+import { boundPort } from '../../resources/pod-ports.ts';
 import type { EndpointSlice, Endpoints, Pod, ServiceEntry, WorkloadEntry } from '../../resources/types.ts';
 import { type Endpoint, type EndpointsByPort, LOCALITY_LABEL } from './endpoint.ts';
 import type { MeshService, ServicePort } from './service.ts';
@@ -118,7 +119,7 @@ function* ofPod(pod: Pod, port: ServicePort): Generator<Endpoint> {
   const podIP = pod.status?.podIP;
   const number = targetPortOnPod(pod, port.targetPort);
   if (podIP === undefined || number === undefined || !isReady(pod)) return;
-  yield { ...describePod(pod, pod.metadata.namespace ?? ''), address: podIP, port: number };
+  yield { ...describePod(pod, pod.metadata.namespace ?? ''), address: podIP, port: boundPort(pod, number) };
 }
 
 /** The number behind a targetPort on a pod: itself, or the container port of that name. Undefined when the pod has none. */

@@ -94,7 +94,7 @@ export class Configuration {
     this.#subscribe();
     await this.#activateWarm();
     this.#checkReady();
-    this.#options.log.info(
+    this.#options.log.debug(
       {
         type: shortTypeName(typeUrl),
         version,

@@ -69,8 +69,19 @@ export class ListenerSet {
     const bound: Port[] = [];
     const entry: Entry = before ?? { active: undefined, warming: undefined, ports: new Map() };
     try {
-      for (const endpoint of wanted)
-        if (!entry.ports.has(formatEndpoint(endpoint))) bound.push(await Port.bind(endpoint));
+      for (const endpoint of wanted) {
+        if (entry.ports.has(formatEndpoint(endpoint))) continue;
+        try {
+          bound.push(await Port.bind(endpoint));
+        } catch (error) {
+          // Who comes from outside comes through the published port; the pod's own address is a convenience then.
+          if (!this.#published.some(({ publish }) => publish.listenerPort === endpoint.port)) throw error;
+          this.#services.dataplane.log.warn(
+            { listener: config.name, reason: (error as Error).message },
+            'listener is served on its published port only',
+          );
+        }
+      }
     } catch (error) {
       for (const port of bound) await port.close();
       throw error;
