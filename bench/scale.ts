@@ -9,30 +9,14 @@ import { loadDocuments } from '../src/resources/load.ts';
 import type { ResourceObject } from '../src/resources/object.ts';
 import { Snapshot } from '../src/resources/snapshot.ts';
 import { ingressGatewayObjects } from '../src/workloads/ingress-gateway.ts';
+import { gateway, serviceEntry } from './fixtures.ts';
 import { get, startLimen } from './limen.ts';
 import { residentMB, until } from './processes.ts';
 import { median, printTable } from './table.ts';
 
 const CHANGES = 5;
 
-const base = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: bench, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: up, namespace: default }
-spec:
-  hosts: [up.example]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{ number: 80, name: http, protocol: HTTP }]
-  endpoints: [{ address: 127.0.0.1 }]
-`;
+const base = `${gateway('"*"')}---\n${serviceEntry(80)}`;
 
 const virtualService = (index: number, http: string) => `apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gateway, serviceEntry } from './fixtures.ts';
 import { startLimen } from './limen.ts';
 import { type Peer, startHaproxy, startNginx, startUpstream } from './peers.ts';
 import { cpuSeconds, installed, residentMB, stop } from './processes.ts';
@@ -14,14 +15,7 @@ const SECONDS = 4;
 const ROUNDS = 3;
 const CONNECTIONS = 64;
 
-const gateway = (upstreamPort: number) => `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: bench, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: [bench.example] }]
----
+const config = (upstreamPort: number) => `${gateway('bench.example')}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: bench, namespace: default }
@@ -36,16 +30,7 @@ spec:
     - match: [{ uri: { prefix: /api } }]
       route: [{ destination: { host: up.example, port: { number: 80 } } }]
 ---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: up, namespace: default }
-spec:
-  hosts: [up.example]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${upstreamPort} }]
-  endpoints: [{ address: 127.0.0.1 }]
-`;
+${serviceEntry(upstreamPort)}`;
 
 interface Sample {
   perSecond: number;
@@ -64,7 +49,7 @@ export async function benchThroughput(): Promise<void> {
   mkdirSync(join(dir, 'config'));
   mkdirSync(join(dir, 'upstream'));
   const upstream = await startUpstream(join(dir, 'upstream'));
-  writeFileSync(join(dir, 'config/bench.yaml'), gateway(upstream.port));
+  writeFileSync(join(dir, 'config/bench.yaml'), config(upstream.port));
   const limen = await startLimen([join(dir, 'config')]);
   const proxies: Peer[] = [
     { name: 'limen', port: limen.port, pid: limen.proxyPid, process: limen.process },

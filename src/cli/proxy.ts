@@ -6,9 +6,9 @@ import type { BindRules } from '../dataplane/config/bind-rules.ts';
 import { type RunningProxy, startProxy } from '../dataplane/proxy.ts';
 import { type Node, NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
 import { createLog, type LogFormat, type LogLevel } from './log.ts';
+import type { DataPlaneMessage } from './up/messages.ts';
 import { parsePublish } from './up/publish.ts';
 import { signalsOf } from './up/signals.ts';
-import type { DataPlaneMessage } from './up/supervise.ts';
 import { VERSION } from './version.ts';
 
 /** The flags of `limen proxy`, as commander names them. */

@@ -13,9 +13,10 @@ import { createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
+import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
 import { signalsOf } from './signals.ts';
-import type { DataPlane, DataPlaneReady } from './supervise.ts';
+import type { DataPlane } from './supervise.ts';
 import { triesOf } from './tries.ts';
 
 /** The flags of `limen up`, as commander names them. */

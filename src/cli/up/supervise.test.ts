@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ProxyFlags } from '../proxy.ts';
-import { type DataPlane, type DataPlaneReady, startDataPlane } from './supervise.ts';
+import type { DataPlaneReady } from './messages.ts';
+import { type DataPlane, startDataPlane } from './supervise.ts';
 
 let dir: string;
 let dataPlane: DataPlane | undefined;

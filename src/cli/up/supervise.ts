@@ -3,16 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import type { ProxyFlags } from '../proxy.ts';
-
-/** What a data plane reports over IPC once it serves. */
-export interface DataPlaneReady {
-  /** `host:port` of its admin interface. */
-  admin: string;
-  published: { host: string; port: number; listenerPort: number }[];
-}
-
-/** Messages a data plane sends to its supervisor. */
-export type DataPlaneMessage = ({ type: 'ready' } & DataPlaneReady) | { type: 'fatal'; message: string };
+import type { DataPlaneMessage, DataPlaneReady } from './messages.ts';
 
 /** What a data plane is to do. */
 export interface DataPlaneTask {
