@@ -183,6 +183,21 @@ describe.each([1, 2])('a data plane of %d workers', (workers) => {
     expect(await body(`http://127.0.0.1:${proxy.adminPort}/listeners`)).toContain('0.0.0.0_9090');
   });
 
+  it('serves a published listener also where its port is taken on the pod’s own address', async () => {
+    const port = await upstream('hello');
+    const taken = await listen(createServer());
+    const control = await controlPlane(
+      httpGateway(port, { listeners: [xds.listener(taken, [xds.chain(xds.httpFilter('http.8080'))])] }),
+    );
+    const proxy = await start(control, {
+      workers,
+      bind: { address: '127.0.0.1', publish: [{ host: '127.0.0.1', hostPort: 0, listenerPort: taken }] },
+    });
+    await proxy.ready;
+    expect(await body(`http://127.0.0.1:${portOf(proxy, taken)}/`)).toBe('hello');
+    expect(refusal(control, TypeUrl.Listener)).toBeUndefined();
+  });
+
   it('refuses a listener whose port is taken, and serves the rest', async () => {
     const port = await upstream('hello');
     const taken = await listen(createServer());
