@@ -15,7 +15,7 @@ else await main(Number(process.argv[2] ?? 5), process.argv.includes('--prof'));
 
 /** The child: a gateway as Istio configures one. */
 async function serve(port: number, upstreamPort: number): Promise<void> {
-  const { startGateway, staticCluster } = await import('../src/dataplane/http/in-process-gateway.ts');
+  const { startGateway, staticCluster } = await import('../test/dataplane/in-process-gateway.ts');
   await startGateway(
     {
       hcm: {

@@ -99,7 +99,8 @@ logOptions(
     'after',
     `
 Example:
-  limen proxy --xds 127.0.0.1:15010 --label istio=ingressgateway \\
+  limen proxy --xds 127.0.0.1:15010 --label app=istio-ingressgateway --label istio=ingressgateway \\
+    --address 127.0.0.2 --publish 8080:8080 \\
     --node-id router~127.0.0.1~istio-ingressgateway-0.istio-system~istio-system.svc.cluster.local`,
   )
   .action(async (options) => {

@@ -55,6 +55,17 @@ describe('limen validate', () => {
     expect(output).toMatch(/b\.yaml:3:18: error: Namespace team: metadata\.name: stands in .*a\.yaml too/);
   });
 
+  it('and says of the first of them what is wrong with it', async () => {
+    const text = 'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vs}\nspec:\n';
+    const routes = '  hosts: ["*"]\n  gateways: [nowhere]\n  http: [{directResponse: {status: 200}}]\n';
+    writeFileSync(join(folder, 'a.yaml'), text + routes);
+    writeFileSync(join(folder, 'b.yaml'), `# the same\n${text}${routes}`);
+    const { output } = await run(folder);
+    expect(output).toMatch(
+      /a\.yaml:6:14: error: VirtualService default\/vs: spec\.gateways\[0\]: Gateway default\/nowhere not found/,
+    );
+  });
+
   it('does not call the object missing that was refused for its own error', async () => {
     const gateway = readFileSync(`${GOLDEN}/ports.yaml`, 'utf8');
     const service =

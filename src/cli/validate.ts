@@ -26,7 +26,12 @@ export async function validate(paths: string[], io: ValidateIo): Promise<number>
   const store = new Store();
   for (const object of ingressGatewayObjects('127.0.0.1')) store.put(object);
   const { files, objects, problems } = await readFiles(paths, store);
-  const places = new Map<string, LoadedObject>(objects.map((loaded) => [describeKey(keyOf(loaded.object)), loaded]));
+  const places = new Map<string, LoadedObject>();
+  for (const loaded of objects) {
+    // Of an object that stands in two files the store has the first.
+    const key = describeKey(keyOf(loaded.object));
+    if (!places.has(key)) places.set(key, loaded);
+  }
   const all = [...problems];
   const refused = new Set(
     problems.flatMap(({ severity, object }) => (severity === 'error' && object !== undefined ? [object] : [])),

@@ -2,7 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
-import { describeKey } from '../resources/object.ts';
+import { describeKey, keyOf, type ObjectKey } from '../resources/object.ts';
 import {
   CircuitBreakers_ThresholdsSchema,
   CircuitBreakersSchema,
@@ -16,7 +16,11 @@ import {
   Cluster_LbPolicy as LbPolicy,
 } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { MetadataSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
-import { Http2ProtocolOptionsSchema } from '../xds/gen/envoy/config/core/v3/protocol_pb.js';
+import {
+  Http1ProtocolOptionsSchema,
+  Http2ProtocolOptionsSchema,
+  UpstreamHttpProtocolOptionsSchema,
+} from '../xds/gen/envoy/config/core/v3/protocol_pb.js';
 import {
   HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
@@ -32,6 +36,8 @@ import type { Notice } from './notice.ts';
 import type { PushContext } from './push-context.ts';
 import { isHttp2 } from './registry/protocol.ts';
 import type { MeshService, ServicePort } from './registry/service.ts';
+import { type EffectivePolicy, effectivePolicy } from './traffic-policy.ts';
+import { type UpstreamTls, upstreamTls } from './upstream-tls.ts';
 import { isVisibleTo } from './visibility.ts';
 
 /** meshConfig.connectTimeout's default. */
@@ -49,6 +55,23 @@ export interface BuiltCluster {
   readonly service: MeshService;
   readonly port: ServicePort;
   readonly subset: Subset | undefined;
+  /** The credential its TLS is made with. */
+  readonly credential: UpstreamCredential | undefined;
+}
+
+/** A Secret that a DestinationRule names. */
+export interface UpstreamCredential {
+  readonly name: string;
+  readonly mode: 'SIMPLE' | 'MUTUAL';
+  readonly rule: ObjectKey;
+  /** `spec.trafficPolicy.tls.credentialName` */
+  readonly field: string;
+}
+
+/** The clusters of one service, and what is to be told about them. */
+export interface ServiceClusters {
+  readonly clusters: readonly BuiltCluster[];
+  readonly notices: readonly Notice[];
 }
 
 /** The services a proxy of a namespace sees; of several with one host name, the oldest. The others are named. */
@@ -73,8 +96,8 @@ export function visibleServices(
 }
 
 /** All clusters of a proxy but those that lead nowhere. */
-export function clustersOf(context: PushContext, node: ProxyNode): BuiltCluster[] {
-  return visibleServices(context, node.namespace).services.flatMap((service) => {
+export function clustersOf(context: PushContext, node: ProxyNode): ServiceClusters[] {
+  return visibleServices(context, node.namespace).services.map((service) => {
     const rule = context.destinationRules.ruleFor(service, node.namespace);
     // DNS clusters carry their endpoints; the others get them by EDS.
     const inputs = service.resolution.startsWith('dns')
@@ -98,15 +121,38 @@ function buildClusters(
   rule: MergedDestinationRule | undefined,
   http2: boolean,
   context: PushContext,
-): BuiltCluster[] {
-  return service.ports
-    .filter(({ protocol }) => protocol !== 'UDP')
-    .flatMap((port) =>
-      [undefined, ...(rule?.subsets ?? [])].flatMap((subset) => {
-        const message = buildCluster(service, port, rule, subset, http2, context);
-        return message === undefined ? [] : [{ message, service, port, subset }];
-      }),
-    );
+): ServiceClusters {
+  const clusters: BuiltCluster[] = [];
+  const notices: Notice[] = [];
+  for (const port of service.ports) {
+    if (port.protocol === 'UDP') continue;
+    for (const subset of [undefined, ...(rule?.subsets ?? [])]) {
+      const policy = effectivePolicy(rule, subset, port.number);
+      const tls = upstreamTls(policy.tls, service, http2 && isHttp2(port.protocol));
+      const report = (message: string) => {
+        if (rule !== undefined) notices.push({ object: keyOf(rule.rule), field: `${policy.tlsField}.mode`, message });
+      };
+      if (tls.kind === 'refused') {
+        report(`${tls.problem}: requests are answered 503`);
+        continue;
+      }
+      if (tls.kind === 'plain' && tls.notice !== undefined) report(tls.notice);
+      const message = buildCluster(service, port, rule, subset, http2, policy.loadBalancer, tls, context);
+      if (message === undefined) continue;
+      clusters.push({ message, service, port, subset, credential: credentialOf(policy, rule) });
+    }
+  }
+  return { clusters, notices };
+}
+
+function credentialOf(
+  { tls, tlsField }: EffectivePolicy,
+  rule: MergedDestinationRule | undefined,
+): UpstreamCredential | undefined {
+  if (rule === undefined || !tls?.credentialName || (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL')) return undefined;
+  // Nothing of the Secret is used when nothing is verified and nothing shown.
+  if (tls.mode === 'SIMPLE' && tls.insecureSkipVerify) return undefined;
+  return { name: tls.credentialName, mode: tls.mode, rule: keyOf(rule.rule), field: `${tlsField}.credentialName` };
 }
 
 function buildCluster(
@@ -115,13 +161,15 @@ function buildCluster(
   rule: MergedDestinationRule | undefined,
   subset: Subset | undefined,
   http2: boolean,
+  loadBalancer: EffectivePolicy['loadBalancer'],
+  tls: Exclude<UpstreamTls, { kind: 'refused' }>,
   context: PushContext,
 ): Cluster | undefined {
   const name = clusterName(port.number, subset?.name ?? '', service.hostname);
   const cluster = create(ClusterSchema, {
     name,
     connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
-    lbPolicy: lbPolicyOf(rule, subset),
+    lbPolicy: lbPolicyOf(loadBalancer),
     circuitBreakers: create(CircuitBreakersSchema, {
       thresholds: [
         create(CircuitBreakers_ThresholdsSchema, {
@@ -134,8 +182,9 @@ function buildCluster(
       ],
     }),
     metadata: create(MetadataSchema, { filterMetadata: { istio: metadataOf(service, port, rule, subset) } }),
-    typedExtensionProtocolOptions: http2 && isHttp2(port.protocol) ? { [HTTP_PROTOCOL_OPTIONS]: http2Options() } : {},
+    typedExtensionProtocolOptions: httpOptions(http2 && isHttp2(port.protocol), tls),
   });
+  if (tls.kind === 'tls') cluster.transportSocket = tls.transportSocket;
   switch (service.resolution) {
     // A gateway has no original destination to go to, so NONE is its endpoints too, if it has any.
     case 'static':
@@ -169,10 +218,9 @@ function setType(cluster: Cluster, value: DiscoveryType): void {
   cluster.clusterDiscoveryType = { case: 'type', value };
 }
 
-/** The load balancing policy: the subset's, else the rule's, else Istio's default, least request. */
-function lbPolicyOf(rule: MergedDestinationRule | undefined, subset: Subset | undefined): LbPolicy {
-  const simple = subset?.trafficPolicy?.loadBalancer?.simple ?? rule?.trafficPolicy?.loadBalancer?.simple;
-  switch (simple) {
+/** The load balancing policy; Istio's default is least request. */
+function lbPolicyOf(loadBalancer: EffectivePolicy['loadBalancer']): LbPolicy {
+  switch (loadBalancer?.simple) {
     case 'ROUND_ROBIN':
       return LbPolicy.ROUND_ROBIN;
     case 'RANDOM':
@@ -199,14 +247,24 @@ function metadataOf(
 
 const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-function http2Options(): Any {
+/** How HTTP is spoken, where that is not HTTP/1.1 with a name of its own for TLS. */
+function httpOptions(http2: boolean, tls: UpstreamTls): Record<string, Any> {
+  const autoSni = tls.kind === 'tls' && tls.autoSni;
+  if (!http2 && !autoSni) return {};
   const options = create(HttpProtocolOptionsSchema, {
     upstreamProtocolOptions: {
       case: 'explicitHttpConfig',
       value: create(HttpProtocolOptions_ExplicitHttpConfigSchema, {
-        protocolConfig: { case: 'http2ProtocolOptions', value: create(Http2ProtocolOptionsSchema) },
+        protocolConfig: http2
+          ? { case: 'http2ProtocolOptions', value: create(Http2ProtocolOptionsSchema) }
+          : { case: 'httpProtocolOptions', value: create(Http1ProtocolOptionsSchema) },
       }),
     },
   });
-  return anyPack(HttpProtocolOptionsSchema, options);
+  if (autoSni)
+    options.upstreamHttpProtocolOptions = create(UpstreamHttpProtocolOptionsSchema, {
+      autoSni,
+      autoSanValidation: tls.autoSanValidation,
+    });
+  return { [HTTP_PROTOCOL_OPTIONS]: anyPack(HttpProtocolOptionsSchema, options) };
 }

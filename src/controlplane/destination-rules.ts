@@ -1,8 +1,9 @@
 // DestinationRules by host: which one counts for a service, seen from a proxy's namespace.
 
+import { resolveShortName } from '../resources/names.ts';
 import { keyOf } from '../resources/object.ts';
 import type { DestinationRule, DestinationRuleSpec } from '../resources/types.ts';
-import { HostIndex, qualifyHost, ROOT_NAMESPACE } from './hosts.ts';
+import { HostIndex, ROOT_NAMESPACE } from './hosts.ts';
 import type { Memo } from './memo.ts';
 import type { Notice } from './notice.ts';
 import type { MeshService } from './registry/service.ts';
@@ -55,7 +56,7 @@ function buildIndex(rules: readonly DestinationRule[]): DestinationRuleIndex {
       });
       continue;
     }
-    const host = qualifyHost(rule.spec.host, namespace).toLowerCase();
+    const host = resolveShortName(rule.spec.host, namespace).toLowerCase();
     let ofNamespace = namespaces.get(namespace);
     if (ofNamespace === undefined) {
       ofNamespace = { byHost: new Map(), hosts: new HostIndex([]) };

@@ -2,21 +2,15 @@
 
 import { create } from '@bufbuild/protobuf';
 import { type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
+import { parseDuration } from '../resources/duration.ts';
 
-const UNIT_NANOSECONDS: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
-
-/**
- * Reads `1.5s`, `250ms`, `1h30m`: a number with a unit, repeated (Go's duration format).
- * @returns undefined for anything else
- */
-export function parseDuration(text: string): Duration | undefined {
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
-  let nanoseconds = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
-    nanoseconds += Number(amount) * (UNIT_NANOSECONDS[unit as string] as number);
-  }
-  const seconds = Math.floor(nanoseconds / 1e9);
-  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.round(nanoseconds - seconds * 1e9) });
+/** The message for `1.5s`, `250ms`, `1h30m`; undefined for a text that is no duration, or a negative one. */
+export function toDuration(text: string): Duration | undefined {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined || milliseconds < 0) return undefined;
+  const nanoseconds = Math.round(milliseconds * 1e6);
+  const wholeSeconds = Math.floor(nanoseconds / 1e9);
+  return create(DurationSchema, { seconds: BigInt(wholeSeconds), nanos: nanoseconds - wholeSeconds * 1e9 });
 }
 
 /** A number of whole seconds. */

@@ -1,6 +1,7 @@
 // ClusterLoadAssignments: the endpoints of a cluster, grouped by locality.
 
 import { create } from '@bufbuild/protobuf';
+import { matchesLabels } from '../resources/selectors.ts';
 import {
   type Address,
   AddressSchema,
@@ -24,7 +25,6 @@ import type { Subset } from './destination-rules.ts';
 import type { PushContext } from './push-context.ts';
 import type { Endpoint } from './registry/endpoint.ts';
 import type { MeshService, ServicePort } from './registry/service.ts';
-import { matchesLabels } from './registry/workloads.ts';
 
 /** The endpoints of a service's port, of a subset those whose labels match. */
 export function loadAssignment(

@@ -1,44 +1,7 @@
-// Host names as Istio compares them: short names, wildcards, subsets, and an index that finds overlaps without comparing pairs.
-
-import { isIP } from 'node:net';
-
-/** The cluster's DNS domain. Limen has one. */
-export const DOMAIN = 'cluster.local';
+// An index of host names with wildcards that finds overlaps without comparing pairs.
 
 /** The namespace whose DestinationRules and mesh configuration count for everyone. */
 export const ROOT_NAMESPACE = 'istio-system';
-
-/**
- * A host as it stands in an object, fully qualified: a name without a dot is a Service of the object's namespace.
- * Anything with a dot is taken as it is (`catalog.prod` too, which is Istio's well-known trap).
- * https://istio.io/latest/docs/reference/config/networking/virtual-service/#Destination
- */
-export function qualifyHost(host: string, namespace: string): string {
-  if (host === '' || host === '*' || host.includes('.') || isIP(host) !== 0) return host;
-  return `${host}.${namespace}.svc.${DOMAIN}`;
-}
-
-/** A gateway as a VirtualService names it, as `namespace/name`; `mesh` stays `mesh`. `name.namespace.svc…` is the old spelling. */
-export function qualifyGateway(gateway: string, namespace: string): string {
-  if (gateway === 'mesh') return gateway;
-  if (gateway.startsWith('./')) return `${namespace}/${gateway.slice(2)}`;
-  if (gateway.includes('/')) return gateway;
-  const [name, itsNamespace = namespace] = gateway.split('.');
-  return `${itsNamespace}/${name}`;
-}
-
-/** Whether every name that `host` stands for is one that `other` stands for. Both may start with `*`. */
-export function isSubsetOf(host: string, other: string): boolean {
-  if (host === other) return true;
-  if (!other.startsWith('*')) return false;
-  const suffix = other.slice(1);
-  return host.startsWith('*') ? host.length >= other.length && host.slice(1).endsWith(suffix) : host.endsWith(suffix);
-}
-
-/** Whether some name is meant by both. */
-export function overlaps(a: string, b: string): boolean {
-  return isSubsetOf(a, b) || isSubsetOf(b, a);
-}
 
 /**
  * A set of hosts that finds the ones overlapping a given host by looking up its suffixes, so that ten thousand

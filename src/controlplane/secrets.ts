@@ -14,6 +14,7 @@ import {
   type Secret as SecretMessage,
   SecretSchema,
 } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import type { UpstreamCredential } from './clusters.ts';
 import type { MergedGateways } from './gateways/merge.ts';
 import { isPassthrough } from './gateways/server.ts';
 import { credentialNames, verifiesClients } from './listeners/tls.ts';
@@ -35,9 +36,18 @@ type Material<Data> = { readonly data: Data } | { readonly problem: string };
  * The secrets that the servers of a proxy name. One that is missing or unusable is not sent: handshakes of its servers
  * fail, the others go on.
  */
-export function secretsOf(gateways: MergedGateways, context: PushContext, node: ProxyNode): BuiltSecrets {
+export function secretsOf(
+  gateways: MergedGateways,
+  upstream: readonly UpstreamCredential[],
+  context: PushContext,
+  node: ProxyNode,
+): BuiltSecrets {
   const messages = new Map<string, SecretMessage>();
   const notices: Notice[] = [];
+  const keyPairOfSecret = (name: string, secret: Secret | undefined) =>
+    context.memo.get(`${node.id}/sds/${name}`, [secret], () => certificateSecret(name, secret));
+  const authoritiesOf = (name: string, secret: Secret | undefined) =>
+    context.memo.get(`${node.id}/sds/${name}`, [secret], () => caSecretOf(name, secret));
   for (const { servers } of gateways.ports) {
     for (const { server, gateway, field } of servers) {
       const { tls } = server;
@@ -48,16 +58,14 @@ export function secretsOf(gateways: MergedGateways, context: PushContext, node: 
         const name = credential.replace(/^kubernetes:\/\//, '');
         const secret = context.snapshot.get('Secret', node.namespace, name);
         const where = `Secret ${node.namespace}/${name}`;
-        const keyPair = context.memo.get(`${node.id}/sds/${name}`, [secret], () => certificateSecret(name, secret));
+        const keyPair = keyPairOfSecret(name, secret);
         if ('problem' in keyPair) report(`${where} ${keyPair.problem}: TLS handshakes of this server fail`);
         else messages.set(keyPair.data.name, keyPair.data);
         // Of several credentials, the first brings the authorities.
         if (index > 0 || !verifiesClients(tls)) continue;
         const caName = `${name}${CA_SUFFIX}`;
         const caSecret = context.snapshot.get('Secret', node.namespace, caName) ?? secret;
-        const authorities = context.memo.get(`${node.id}/sds/${caName}`, [caSecret], () =>
-          caSecretOf(caName, caSecret),
-        );
+        const authorities = authoritiesOf(caName, caSecret);
         if ('problem' in authorities) {
           report(
             `neither Secret ${node.namespace}/${caName} nor ${where} ${authorities.problem}: TLS handshakes of this server fail`,
@@ -65,6 +73,23 @@ export function secretsOf(gateways: MergedGateways, context: PushContext, node: 
         } else messages.set(authorities.data.name, authorities.data);
       }
     }
+  }
+  for (const { name: credential, mode, rule, field } of upstream) {
+    const name = credential.replace(/^kubernetes:\/\//, '');
+    const secret = context.snapshot.get('Secret', node.namespace, name);
+    const caName = `${name}${CA_SUFFIX}`;
+    const caSecret = context.snapshot.get('Secret', node.namespace, caName) ?? secret;
+    const where = `Secret ${node.namespace}/${name}`;
+    const report = (message: string) => notices.push({ object: rule, field, message });
+    if (mode === 'MUTUAL') {
+      const keyPair = keyPairOfSecret(name, secret);
+      if ('problem' in keyPair) report(`${where} ${keyPair.problem}: requests are answered 503`);
+      else messages.set(keyPair.data.name, keyPair.data);
+    }
+    const authorities = authoritiesOf(caName, caSecret);
+    if ('problem' in authorities) {
+      report(`neither ${where}${CA_SUFFIX} nor ${where} ${authorities.problem}: requests are answered 503`);
+    } else messages.set(authorities.data.name, authorities.data);
   }
   return { messages: [...messages.values()], notices };
 }
@@ -80,7 +105,7 @@ function certificateSecret(name: string, secret: Secret | undefined): Material<S
 
 function caSecretOf(name: string, secret: Secret | undefined): Material<SecretMessage> {
   const authorities = secret?.data?.cacert ?? secret?.data?.['ca.crt'];
-  if (!authorities) return { problem: 'has ca.crt (or cacert), which client certificates are verified with' };
+  if (!authorities) return { problem: 'has ca.crt (or cacert), which certificates are verified with' };
   const pem = Buffer.from(authorities, 'base64');
   try {
     new X509Certificate(pem);
@@ -88,6 +113,9 @@ function caSecretOf(name: string, secret: Secret | undefined): Material<SecretMe
     return { problem: 'has a certificate in PEM form as its ca.crt' };
   }
   const value = create(CertificateValidationContextSchema, { trustedCa: inline(pem) });
+  // Certificates that were revoked. Without the list they would be accepted, so an empty one is left to the proxy to refuse.
+  const revoked = secret?.data?.['ca.crl'] ?? secret?.data?.crl;
+  if (revoked) value.crl = inline(Buffer.from(revoked, 'base64'));
   return { data: create(SecretSchema, { name: secretResourceName(name), type: { case: 'validationContext', value } }) };
 }
 

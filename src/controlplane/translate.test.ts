@@ -5,6 +5,7 @@ import { issueCertificate } from '../../scripts/certificates/issue.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
 import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type ResourceSet, TypeUrl } from '../xds/resources.ts';
 import type { ProxyNode } from './node.ts';
 import { createPushContext } from './push-context.ts';
@@ -193,5 +194,33 @@ describe('a proxy that does not say its labels', () => {
       translate(createPushContext(Snapshot.of(objects)), { ...NODE, labels: {} }).resources.get(TypeUrl.Listener)?.size;
     expect(listeners([gateway(HTTP), own])).toBe(1);
     expect(listeners([gateway(HTTP)])).toBe(0);
+  });
+});
+
+describe('a Secret with a revocation list (ca.crl)', () => {
+  it('hands it to the proxy with the authorities, so that revoked client certificates are refused', async () => {
+    const { certificate, key } = await issueCertificate({ commonName: 'shop.example', use: 'server' });
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const secret: ResourceObject & { data: Record<string, string> } = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'cred', namespace: 'istio-system' },
+      data: {
+        'tls.crt': base64(certificate),
+        'tls.key': base64(key),
+        'ca.crt': base64(certificate),
+        'ca.crl': base64('revoked'),
+      },
+    };
+    const server = {
+      port: { number: 443, name: 'https', protocol: 'HTTPS' },
+      hosts: ['shop.example'],
+      tls: { mode: 'MUTUAL', credentialName: 'cred' },
+    };
+    const { resources } = translate(createPushContext(Snapshot.of([secret, gateway(server)])), NODE);
+    const any = resources.get(TypeUrl.Secret)?.get('kubernetes://cred-cacert')?.any;
+    const message = fromBinary(SecretSchema, any?.value ?? new Uint8Array());
+    const crl = message.type.case === 'validationContext' ? message.type.value.crl?.specifier.value : undefined;
+    expect(Buffer.from(crl as Uint8Array).toString()).toBe('revoked');
   });
 });

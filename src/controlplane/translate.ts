@@ -6,7 +6,7 @@ import { ListenerSchema } from '../xds/gen/envoy/config/listener/v3/listener_pb.
 import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../xds/resources.ts';
-import { BLACK_HOLE_CLUSTER, clustersOf, visibleServices } from './clusters.ts';
+import { BLACK_HOLE_CLUSTER, clustersOf, type UpstreamCredential, visibleServices } from './clusters.ts';
 import { loadAssignment } from './endpoints.ts';
 import { gatewaysOf } from './gateways/select.ts';
 import { listenersOf } from './listeners/listener.ts';
@@ -32,8 +32,12 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
   const notices: Notice[] = [];
   const clusters = new Map<string, EncodedResource>();
   const endpoints = new Map<string, EncodedResource>();
-  for (const { message, service, port, subset } of clustersOf(context, node)) {
+  const credentials: UpstreamCredential[] = [];
+  const built = clustersOf(context, node);
+  for (const { notices: own } of built) for (const notice of own) notices.push(notice);
+  for (const { message, service, port, subset, credential } of built.flatMap((each) => each.clusters)) {
     const { name } = message;
+    if (credential !== undefined) credentials.push(credential);
     if (clusters.has(name)) continue;
     clusters.set(name, encodeResource(name, ClusterSchema, message));
     if (message.edsClusterConfig === undefined) continue;
@@ -61,7 +65,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     for (const notice of own) notices.push(notice);
   }
   const secrets = new Map<string, EncodedResource>();
-  const builtSecrets = secretsOf(gateways, context, node);
+  const builtSecrets = secretsOf(gateways, credentials, context, node);
   for (const message of builtSecrets.messages)
     secrets.set(message.name, encodeResource(message.name, SecretSchema, message));
 

@@ -2,6 +2,7 @@
 
 import { keyOf } from '../resources/object.ts';
 import type { DestinationRule, Gateway } from '../resources/types.ts';
+import type { TrafficPolicy } from './destination-rules.ts';
 import type { MergedGateways } from './gateways/merge.ts';
 import { knownCipherSuites } from './listeners/tls.ts';
 import type { Notice } from './notice.ts';
@@ -108,15 +109,20 @@ function ofVirtualService(virtualService: RoutedVirtualService): readonly Notice
 }
 
 /** What of a traffic policy is honoured. */
-const HONOURED_POLICY = new Set(['loadBalancer']);
+const HONOURED_POLICY = new Set(['loadBalancer', 'tls', 'portLevelSettings']);
 
 function ofDestinationRule(rule: DestinationRule): readonly Notice[] {
   return once(rule, () => {
     const object = keyOf(rule);
     const ofPolicy = (policy: object | undefined, path: string): Notice[] =>
       Object.keys(policy ?? {}).flatMap((field) => {
-        if (field === 'tls' && (policy as { tls?: { mode?: string } }).tls?.mode === 'DISABLE') return [];
         if (!HONOURED_POLICY.has(field)) return [{ object, field: `${path}.${field}`, message: NOT_YET }];
+        if (field === 'tls') return [];
+        if (field === 'portLevelSettings') {
+          return ((policy as TrafficPolicy).portLevelSettings ?? []).flatMap(({ port: _port, ...settings }, index) =>
+            ofPolicy(settings, `${path}.portLevelSettings[${index}]`),
+          );
+        }
         const balancer = (policy as { loadBalancer?: { simple?: string } }).loadBalancer ?? {};
         return Object.entries(balancer).flatMap(([name, value]) =>
           name === 'simple' && HONOURED_BALANCERS.has(String(value))

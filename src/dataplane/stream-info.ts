@@ -1,6 +1,8 @@
 // What is known about one request or one TCP connection, as it becomes known: the record that the access log and the
 // statistics are written from (Envoy's StreamInfo).
 
+import type { DownstreamConnection } from './connection.ts';
+
 /** Why a response is what it is, as bits of `responseFlags`. Values are Limen's own; names are Envoy's short strings (see RESPONSE_FLAGS). */
 export const ResponseFlag = {
   NoHealthyUpstream: 1 << 0,
@@ -105,4 +107,47 @@ export function responseFlagsText(flags: number): string {
 /** Writes records of ended requests and connections somewhere. Must not throw. */
 export interface AccessLogger {
   log(info: StreamInfo): void;
+}
+
+/**
+ * The record of a connection without requests, as it begins.
+ * @param startTime milliseconds since the epoch
+ */
+export function connectionRecord(
+  connection: Pick<DownstreamConnection, 'localAddress' | 'remoteAddress' | 'serverName' | 'tls'>,
+  startTime: number,
+): StreamInfo {
+  return {
+    startTime,
+    requestLastByteMs: -1,
+    upstreamFirstByteMs: -1,
+    upstreamLastByteMs: -1,
+    durationMs: -1,
+    protocol: '',
+    method: '',
+    originalPath: '',
+    path: '',
+    authority: '',
+    responseCode: 0,
+    responseCodeDetails: '',
+    connectionTerminationDetails: '',
+    responseFlags: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    routeName: '',
+    upstreamCluster: '',
+    upstreamHost: '',
+    upstreamLocalAddress: '',
+    upstreamTransportFailureReason: '',
+    upstreamRequestAttemptCount: 0,
+    downstreamLocalAddress: connection.localAddress,
+    downstreamRemoteAddress: connection.remoteAddress,
+    requestedServerName: connection.serverName,
+    downstreamTlsVersion: connection.tls?.version ?? '',
+    downstreamTlsCipher: connection.tls?.cipher ?? '',
+    downstreamPeerSubject: connection.tls?.peer?.subject ?? '',
+    downstreamPeerUriSan: connection.tls?.peer?.uriSan ?? '',
+    requestHeader: () => undefined,
+    responseHeader: () => undefined,
+  };
 }

@@ -67,7 +67,7 @@ function countLines(text: string): number {
  * The longest document, in characters: 1.5 MB, what etcd takes as one object by default and so the largest a Kubernetes cluster can
  * hold. Parsing costs several seconds and some hundred bytes of memory a byte for text made to be slow.
  */
-export const MAX_DOCUMENT_LENGTH = 1.5 * 1024 * 1024;
+const MAX_DOCUMENT_LENGTH = 1.5 * 1024 * 1024;
 /** Aliases a document may resolve to, in all: far beyond honest use, far below a "billion laughs". */
 const MAX_ALIASES = 1000;
 /** Brackets or list dashes in one run: nesting that no configuration has, and that only serves to overflow the parser's stack. */

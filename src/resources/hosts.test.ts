@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseDuration } from './duration.ts';
 import { formatFieldPath, parseFieldPath } from './field-path.ts';
 import { hostMatches, isFqdn, isIpSubnet, isWildcardDomain, parseServerHost } from './hosts.ts';
-import { resolveShortName } from './names.ts';
+import { resolveGatewayName, resolveShortName } from './names.ts';
 import { editDistance, nearest } from './nearest.ts';
-import { isExportedTo, matchesLabels } from './selectors.ts';
-import { parseDuration } from './validation/syntax.ts';
+import { matchesLabels } from './selectors.ts';
 
 describe('host names', () => {
   it.each(['a', 'a.b', 'www.example.com', 'example.com.', 'x-1.y'])('%s is a full name', (host) =>
@@ -35,12 +35,25 @@ describe('host names', () => {
 
   it('without a dot are Services of the own namespace; others stay', () => {
     expect(resolveShortName('reviews', 'default')).toBe('reviews.default.svc.cluster.local');
-    for (const host of ['reviews.other', 'www.example.com', '*']) expect(resolveShortName(host, 'default')).toBe(host);
+    for (const host of ['reviews.other', 'www.example.com', '*', '*.example', '10.0.0.1', '::1'])
+      expect(resolveShortName(host, 'default')).toBe(host);
   });
 
   it('that are addresses may be ranges', () => {
     for (const range of ['10.0.0.0/8', '::1', 'fe80::/10']) expect(isIpSubnet(range)).toBe(true);
     for (const range of ['10.0.0.0/33', '10.0.0/8', 'a/8', '10.0.0.0/']) expect(isIpSubnet(range)).toBe(false);
+  });
+});
+
+describe('a Gateway named by a VirtualService', () => {
+  it.each([
+    ['mesh', 'mesh'],
+    ['gateway', 'shop/gateway'],
+    ['other/gateway', 'other/gateway'],
+    ['./gateway', 'shop/gateway'],
+    ['gateway.other.svc.cluster.local', 'other/gateway'],
+  ])('%s is %s', (written, meant) => {
+    expect(resolveGatewayName(written, 'shop')).toBe(meant);
   });
 });
 
@@ -50,15 +63,6 @@ describe('selectors', () => {
     expect(matchesLabels({ app: 'a' }, { tier: 'x' })).toBe(false);
     expect(matchesLabels({ app: 'a' }, undefined)).toBe(false);
     expect(matchesLabels({}, undefined)).toBe(true);
-  });
-
-  it('of exportTo: nothing is everyone, "." the own namespace, "~" no one', () => {
-    expect(isExportedTo(undefined, 'a', 'b')).toBe(true);
-    expect(isExportedTo(['.'], 'a', 'a')).toBe(true);
-    expect(isExportedTo(['.'], 'a', 'b')).toBe(false);
-    expect(isExportedTo(['b'], 'a', 'b')).toBe(true);
-    expect(isExportedTo(['*'], 'a', 'b')).toBe(true);
-    expect(isExportedTo(['~'], 'a', 'a')).toBe(false);
   });
 });
 

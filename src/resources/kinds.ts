@@ -84,13 +84,8 @@ const NOT_SERVED_KINDS = new Set(
 );
 const BY_NAME = new Map<string, Kind>(KINDS.map((kind) => [kind.name, kind]));
 
-/** A served kind by its name (`Gateway`), whatever its group. */
-export function kindNamed(name: string): Kind | undefined {
-  return BY_NAME.get(name);
-}
-
 /** `group/version` of a kind, as `apiVersion` spells it. */
-export function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
+function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
   return kind.group === '' ? version : `${kind.group}/${version}`;
 }
 

@@ -1,5 +1,6 @@
-// Names: which ones Kubernetes allows, and how a short host name becomes a full one.
+// Names: which ones Kubernetes allows, and how the short names of hosts and Gateways become full ones.
 
+import { isIP } from 'node:net';
 import type { FieldPath } from './field-path.ts';
 import { error, type Finding } from './finding.ts';
 import type { Kind } from './kinds.ts';
@@ -12,7 +13,7 @@ export function isDnsLabel(text: string): boolean {
 }
 
 /** RFC 1123 subdomain as Kubernetes has it: labels joined by dots, at most 253 characters. */
-export function isDnsSubdomain(text: string): boolean {
+function isDnsSubdomain(text: string): boolean {
   return text.length <= 253 && text.split('.').every((label) => LABEL.test(label));
 }
 
@@ -25,12 +26,22 @@ export function serviceHost(name: string, namespace: string): string {
 }
 
 /**
- * The full form of a host name in an Istio object. A name without a dot is a Service of the object's own namespace; one with a dot, and
- * `*`, stays as it is (a `*.foo` is a name with a dot).
+ * The full form of a host name in an Istio object. A name without a dot is a Service of the object's own namespace; one with a dot
+ * (`catalog.prod` too, which is Istio's well-known trap), an address, and `*`, stays as it is.
  * https://istio.io/latest/docs/reference/config/networking/virtual-service/#Destination
  */
 export function resolveShortName(host: string, namespace: string): string {
-  return host === '' || host === '*' || host.includes('.') ? host : serviceHost(host, namespace);
+  if (host === '' || host === '*' || host.includes('.') || isIP(host) !== 0) return host;
+  return serviceHost(host, namespace);
+}
+
+/** A Gateway as a VirtualService names it, as `namespace/name`; `mesh` stays `mesh`. `name.namespace.svc…` is the old spelling. */
+export function resolveGatewayName(gateway: string, namespace: string): string {
+  if (gateway === 'mesh') return gateway;
+  if (gateway.startsWith('./')) return `${namespace}/${gateway.slice(2)}`;
+  if (gateway.includes('/')) return gateway;
+  const [name, itsNamespace = namespace] = gateway.split('.');
+  return `${itsNamespace}/${name}`;
 }
 
 /** Checks `metadata.name` and `metadata.namespace`. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */

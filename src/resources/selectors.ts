@@ -1,24 +1,10 @@
-// Label selectors, and which namespaces an object is exported to.
+// Label selectors.
 
-/** Whether labels have every key and value of a selector. A selector without keys selects everything. */
+/** Whether every label of the selector is there with that value. A selector without labels, or none at all, selects everything. */
 export function matchesLabels(
-  selector: Readonly<Record<string, string>>,
+  selector: Readonly<Record<string, string>> | undefined,
   labels: Readonly<Record<string, string>> | undefined,
 ): boolean {
-  return Object.entries(selector).every(([key, value]) => labels?.[key] === value);
-}
-
-/**
- * Whether an object of one namespace is visible in another: `exportTo` holds namespaces, `.` for the object's own, `*` for all, `~` for
- * none; without it an object is visible everywhere. https://istio.io/latest/docs/reference/config/networking/virtual-service/#VirtualService
- */
-export function isExportedTo(
-  exportTo: readonly string[] | undefined,
-  ownNamespace: string,
-  namespace: string,
-): boolean {
-  if (exportTo === undefined || exportTo.length === 0) return true;
-  return exportTo.some(
-    (entry) => entry === '*' || entry === namespace || (entry === '.' && ownNamespace === namespace),
-  );
+  for (const name in selector) if (labels?.[name] !== selector[name]) return false;
+  return true;
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { issueCertificate } from '../../scripts/certificates/issue.ts';
 import type { JsonResources } from './golden.ts';
 
 /** Why Envoy can't be asked, or undefined when it can. With LIMEN_TEST_STRICT=1 that is an error. */
@@ -26,18 +27,38 @@ export async function validateWithEnvoy(all: readonly { name: string; resources:
     clusters: [],
     secrets: [],
   };
+  const issued = await issueCertificate({ commonName: 'files', use: 'server' });
+  const files = {
+    ca: { inlineString: issued.certificate },
+    certificate: { inlineString: issued.certificate },
+    key: { inlineString: issued.key },
+  };
+  staticResources.secrets.push(
+    { name: MISSING_CERTIFICATE, tlsCertificate: { certificateChain: files.certificate, privateKey: files.key } },
+    { name: MISSING_CA, validationContext: { trustedCa: files.ca } },
+  );
   for (const { name, resources } of all) {
     const own = (resourceName: JsonValue | undefined) => `${name}/${String(resourceName)}`;
     const listOf = (type: string) => (resources[type] ?? []) as JsonObject[];
     const routes = new Map(listOf('RDS').map((each) => [each.name, each]));
     const assignments = new Map(listOf('EDS').map((each) => [each.clusterName, each]));
+    const secretNames = new Set(listOf('SDS').map((secret) => secret.name));
     for (const secret of listOf('SDS')) staticResources.secrets.push({ ...secret, name: own(secret.name) });
     for (const { edsClusterConfig, ...cluster } of listOf('CDS')) {
       const assignment = edsClusterConfig === undefined ? undefined : assignments.get(cluster.name as string);
       const inline = assignment === undefined ? {} : { type: 'STATIC', loadAssignment: assignment };
-      staticResources.clusters.push({ ...cluster, ...inline, name: own(cluster.name) });
+      const onThisMachine = mapObjects({ ...cluster, ...inline }, (object) => {
+        // The files of a user's machine: all that Envoy asks of them here is that they are there.
+        const { trustedCa, crl: _crl, certificateChain, privateKey: _key, ...rest } = object;
+        if (isFile(trustedCa)) return { ...rest, trustedCa: files.ca };
+        if (isFile(certificateChain)) return { ...rest, certificateChain: files.certificate, privateKey: files.key };
+        if (object.sdsConfig === undefined) return object;
+        // A cluster of the bootstrap can't wait for a secret by ADS, which comes after it.
+        const missing = String(object.name).endsWith('-cacert') ? MISSING_CA : MISSING_CERTIFICATE;
+        return { name: secretNames.has(object.name as string) ? own(object.name) : missing };
+      });
+      staticResources.clusters.push({ ...(onThisMachine as JsonObject), name: own(cluster.name) });
     }
-    const secretNames = new Set(listOf('SDS').map((secret) => secret.name));
     for (const listener of listOf('LDS')) {
       const inlined = mapObjects(listener, (object) => {
         if (object.rds !== undefined) {
@@ -75,6 +96,14 @@ export async function validateWithEnvoy(all: readonly { name: string; resources:
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** What stands for secrets that are not there. */
+const MISSING_CERTIFICATE = 'missing';
+const MISSING_CA = 'missing-cacert';
+
+function isFile(source: JsonValue | undefined): boolean {
+  return typeof source === 'object' && source !== null && 'filename' in source;
 }
 
 /** Two listeners of one bootstrap can't have one address; none of them is bound. */

@@ -56,8 +56,10 @@ describeWith(['curl', 'openssl'], 'the READMEs of the examples', () => {
   });
 
   const running: Limen[] = [];
+  const directories: string[] = [];
   afterAll(async () => {
     for (const limen of running) expect(await limen.stop()).toEqual({ code: 0, left: [] });
+    for (const directory of directories) rmSync(directory, { recursive: true, force: true });
   });
 
   it.each(Object.keys(EXPECTED))('%s: every command does what it says', { timeout: 120_000 }, async (example) => {
@@ -66,6 +68,7 @@ describeWith(['curl', 'openssl'], 'the READMEs of the examples', () => {
       (match[1] as string).trim().split('\n'),
     );
     const directory = temporaryDirectory();
+    directories.push(directory);
     cpSync(EXAMPLES, join(directory, 'examples'), {
       recursive: true,
       filter: (path) => !path.includes(join(EXAMPLES, example, 'secrets')),
@@ -93,19 +96,21 @@ describeWith(['curl', 'openssl'], 'the READMEs of the examples', () => {
       }
     }
     expect(expected).toEqual([]);
-    if (limen === undefined) rmSync(directory, { recursive: true });
   });
 });
 
 /** The command for this test: this checkout's programs, a folder of its own for /tmp, the ports that were free. */
 function adapt(command: string, directory: string, limen: Limen | undefined): string {
-  const line = command
-    .replace('npx limen', `'${process.execPath}' '${PROGRAM}'`)
-    .replace('npm run certificates --', `'${process.execPath}' '${join(ROOT, 'scripts/certificates.ts')}'`)
+  const ports =
+    limen === undefined || command.includes(' proxy-config ')
+      ? command
+      : command.replace(/\b(?:8080|8443|31400)\b/g, (port) => String(limen.port(SERVICE_PORTS[port] as number)));
+  // The README's own /tmp first: a checkout may itself be below /tmp, or below a folder named 8080.
+  return ports
     .replaceAll('/tmp/', `${directory}/`)
+    .replace('npx limen', () => `'${process.execPath}' '${PROGRAM}'`)
+    .replace('npm run certificates --', () => `'${process.execPath}' '${join(ROOT, 'scripts/certificates.ts')}'`)
     .replace(/^curl /, 'curl -q -sS ');
-  if (limen === undefined || line.includes(' proxy-config ')) return line;
-  return line.replace(/\b(?:8080|8443|31400)\b/g, (port) => String(limen.port(SERVICE_PORTS[port] as number)));
 }
 
 /** Standard output and error of a shell command, and its exit code at the end. */

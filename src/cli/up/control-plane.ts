@@ -5,7 +5,6 @@ import { parseNode } from '../../controlplane/node.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
 import { type Notice, translate } from '../../controlplane/translate.ts';
-import { describeKey } from '../../resources/object.ts';
 import type { Store } from '../../store/store.ts';
 import { type ResourceSet, TypeUrl } from '../../xds/resources.ts';
 import { AdsServer } from '../../xds/server.ts';
@@ -20,18 +19,24 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-/** Translates the store for whoever connects. Notices (what could not be served) are logged once each, when they come and when they go. */
-export function startControlPlane(store: Store, log: Logger): ControlPlane {
+/**
+ * Translates the store for whoever connects.
+ * @param onTranslated told what could not be served of it, by proxy
+ */
+export function startControlPlane(
+  store: Store,
+  log: Logger,
+  onTranslated: (proxy: string, notices: readonly Notice[]) => void,
+): ControlPlane {
   let context: PushContext = createPushContext(store.snapshot);
   const lastSent = new Map<string, ResourceSet>();
-  const noticesOf = new Map<string, ReadonlySet<string>>();
 
   const server = new AdsServer({
     log,
     resourcesFor(node) {
       const proxy = parseNode(node);
       const { resources, notices } = translate(context, proxy);
-      noticesOf.set(proxy.id, logNotices(notices, noticesOf.get(proxy.id) ?? new Set(), log));
+      onTranslated(proxy.id, notices);
       lastSent.set(proxy.id, resources);
       return resources;
     },
@@ -60,15 +65,4 @@ export function startControlPlane(store: Store, log: Logger): ControlPlane {
       await server.close();
     },
   };
-}
-
-function logNotices(notices: readonly Notice[], known: ReadonlySet<string>, log: Logger): ReadonlySet<string> {
-  const current = new Set<string>();
-  for (const { object, field, message } of notices) {
-    const text = `${describeKey(object)}${field === undefined ? '' : ` ${field}`}: ${message}`;
-    current.add(text);
-    if (!known.has(text)) log.warn(text);
-  }
-  for (const text of known) if (!current.has(text)) log.info(`resolved: ${text}`);
-  return current;
 }

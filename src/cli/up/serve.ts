@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Service } from '../../resources/types.ts';
-import { watchFiles } from '../../sources/files.ts';
+import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
@@ -15,6 +15,7 @@ import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
+import { reportOn } from './report.ts';
 import { signalsOf } from './signals.ts';
 import type { DataPlane } from './supervise.ts';
 import { triesOf } from './tries.ts';
@@ -52,7 +53,10 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
   const undo: (() => Promise<void> | void)[] = [releaseHome];
   try {
     const store = new Store();
-    const controlPlane = startControlPlane(store, log);
+    let sources: FileSource | undefined;
+    const report = reportOn(store, () => sources, log);
+    undo.push(() => report.close());
+    const controlPlane = startControlPlane(store, log, report.translated);
     undo.push(() => controlPlane.close());
     const xdsPort = await controlPlane.server.listen('127.0.0.1:0');
 
@@ -61,8 +65,9 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
     const podIP = await addresses.allocate();
     const gateway = ingressGatewayObjects(podIP);
 
-    const sources = await watchFiles(options.filename ?? [], store, { log });
-    undo.push(() => sources.close());
+    const watched = await watchFiles(options.filename ?? [], store, { log });
+    sources = watched;
+    undo.push(() => watched.close());
     store.apply('built-in', gateway); // after the files: what they say of the gateway counts
     const workloads = runWorkloads(store, {
       log,

@@ -1,6 +1,7 @@
 // Requests worth trying: for each VirtualService on a gateway, a host and a path that it routes.
 
 import { hostsOverlap, parseServerHost } from '../../resources/hosts.ts';
+import { matchesLabels } from '../../resources/selectors.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { HttpRoute, VirtualService } from '../../resources/types.ts';
 import { samplePath } from '../../workloads/images/registry.ts';
@@ -55,7 +56,7 @@ function samplePathOf(snapshot: Snapshot, { metadata }: VirtualService, route: H
   for (const deployment of snapshot.list('Deployment')) {
     if (deployment.metadata.namespace !== namespace) continue;
     const labels = deployment.spec?.template.metadata?.labels ?? {};
-    if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) continue;
+    if (!matchesLabels(selector, labels)) continue;
     for (const { image } of deployment.spec?.template.spec?.containers ?? []) {
       const path = image === undefined ? undefined : samplePath(image);
       if (path !== undefined) return path;

@@ -1,10 +1,10 @@
 // From the port a Gateway names to the port the proxy binds: through the Services that select the gateway's pods.
 
+import { matchesLabels } from '../../resources/selectors.ts';
 import type { ProxyNode } from '../node.ts';
 import type { PushContext } from '../push-context.ts';
 import { targetPortOnPod } from '../registry/endpoints.ts';
 import type { MeshService } from '../registry/service.ts';
-import { matchesLabels } from '../registry/workloads.ts';
 
 /** The Services that lead to a proxy: those of its namespace whose selector its labels match. */
 export function servicesOf(context: PushContext, node: ProxyNode): MeshService[] {

@@ -1,11 +1,11 @@
 // The Gateways of one proxy.
 
 import { keyOf } from '../../resources/object.ts';
+import { matchesLabels } from '../../resources/selectors.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
 import type { MeshService } from '../registry/service.ts';
-import { matchesLabels } from '../registry/workloads.ts';
 import { type MergedGateways, mergeGateways } from './merge.ts';
 import { boundPorts, servicesOf } from './ports.ts';
 

@@ -21,7 +21,10 @@ export interface MergedServer {
 
 /** Whether TLS is not ended here: the client's handshake is forwarded. */
 export function isPassthrough({ tls }: GatewayServer): boolean {
-  return tls?.mode === 'PASSTHROUGH' || tls?.mode === 'AUTO_PASSTHROUGH';
+  // PASSTHROUGH is the first value of the enum: what an unset mode is.
+  return (
+    (tls !== undefined && tls.mode === undefined) || tls?.mode === 'PASSTHROUGH' || tls?.mode === 'AUTO_PASSTHROUGH'
+  );
 }
 
 /** Whether requests are served: HTTP in the clear, or HTTPS that is ended here. */

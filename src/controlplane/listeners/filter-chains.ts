@@ -1,6 +1,7 @@
 // The filter chains of one listener: one for plain HTTP, else one a server, told apart by SNI.
 
 import { create } from '@bufbuild/protobuf';
+import { hostsOverlap } from '../../resources/hosts.ts';
 import { keyOf } from '../../resources/object.ts';
 import {
   type Filter,
@@ -11,7 +12,6 @@ import {
 import { seconds } from '../duration.ts';
 import type { MergedPort } from '../gateways/merge.ts';
 import { bareHost, hostsForNamespace, isPassthrough, type MergedServer, servesHttp } from '../gateways/server.ts';
-import { overlaps } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -40,11 +40,21 @@ export function filterChains(port: MergedPort, chain: ChainContext): FilterChain
       create(FilterChainSchema, { filters: [httpConnectionManager(chain.statPrefix, routeName, chain.context.mesh)] }),
     ];
   }
-  const sniTaken = new Set<string>();
-  return port.servers.flatMap((merged) => serverChains(merged, sniTaken, chain));
+  // Two chains with one SNI, and Envoy refuses the listener: names that a server ends TLS for are not forwarded as well.
+  const sniTaken = new Map<string, string>();
+  const chains = new Map<MergedServer, FilterChain[]>();
+  for (const merged of port.servers) {
+    if (isPassthrough(merged.server)) continue;
+    const own = serverChains(merged, sniTaken, chain);
+    chains.set(merged, own);
+    if (own.length === 0) continue;
+    for (const name of merged.sniHosts.includes('*') ? ['*'] : merged.sniHosts)
+      sniTaken.set(name, `ended by a server of Gateway ${merged.gatewayName}`);
+  }
+  return port.servers.flatMap((merged) => chains.get(merged) ?? serverChains(merged, sniTaken, chain));
 }
 
-function serverChains(merged: MergedServer, sniTaken: Set<string>, chain: ChainContext): FilterChain[] {
+function serverChains(merged: MergedServer, sniTaken: Map<string, string>, chain: ChainContext): FilterChain[] {
   const { server, sniHosts, routeName } = merged;
   const { tls } = server;
   const report = (field: string, message: string) =>
@@ -107,7 +117,7 @@ function boundVirtualServices(
     .forServer(gatewayName, bareHosts, node.namespace)
     .filter(({ namespace, hosts: own }) => {
       const serverHosts = hostsForNamespace(hosts, namespace).map((host) => host.toLowerCase());
-      return own.some((host) => serverHosts.some((serverHost) => overlaps(host, serverHost)));
+      return own.some((host) => serverHosts.some((serverHost) => hostsOverlap(host, serverHost)));
     });
 }
 
@@ -126,24 +136,26 @@ function tcpRouteFilter(merged: MergedServer, chain: ChainContext): Filter | und
 }
 
 /** One chain for each TLS match: the handshake is read for its SNI only, and forwarded. */
-function passthroughChains(merged: MergedServer, sniTaken: Set<string>, chain: ChainContext): FilterChain[] {
+function passthroughChains(merged: MergedServer, sniTaken: Map<string, string>, chain: ChainContext): FilterChain[] {
   const { number } = merged.server.port;
   const chains: FilterChain[] = [];
   for (const virtualService of boundVirtualServices(merged, chain)) {
     for (const tls of virtualService.tls) {
       for (const [index, match] of (tls.route.match ?? []).entries()) {
         if (!concernsServer(match, number, merged.gatewayName)) continue;
-        const names = (match.sniHosts ?? []).map((name) => name.toLowerCase());
+        const all = [...new Set((match.sniHosts ?? []).map((name) => name.toLowerCase()))];
+        const names = all.includes('*') ? ['*'] : all;
         const field = `${tls.origin.field}.match[${index}].sniHosts`;
         const duplicates = names.filter((name) => sniTaken.has(name));
         if (duplicates.length > 0) {
-          const message = `${duplicates.join(', ')} on port ${number} is already routed by an older VirtualService: this match is not served`;
+          const message = `${duplicates.join(', ')} on port ${number} is already ${sniTaken.get(duplicates[0] as string)}: this match is not served`;
           chain.notices.push({ object: tls.origin.object, field, message });
           continue;
         }
         const filter = tcpProxy(virtualService, tls, number, chain.context, chain.node, chain.notices);
         if (filter === undefined) continue;
-        for (const name of names) sniTaken.add(name);
+        for (const name of names)
+          sniTaken.set(name, `routed by VirtualService ${virtualService.namespace}/${virtualService.name}`);
         chains.push(withSni(names, { filters: [filter] }));
       }
     }

@@ -1,6 +1,7 @@
 // TLS settings of a server into what Envoy ends TLS with.
 // https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings
 
+import { isIP } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import type { GatewayServer } from '../../resources/types.ts';
@@ -85,7 +86,8 @@ export function verifiesClients({ mode }: ServerTls): boolean {
   return mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
 }
 
-function sdsConfig(name: string): SdsSecretConfig {
+/** A secret over the stream the proxy already has. */
+export function sdsConfig(name: string): SdsSecretConfig {
   return create(SdsSecretConfigSchema, {
     name,
     sdsConfig: create(ConfigSourceSchema, {
@@ -139,9 +141,16 @@ export function knownCipherSuites(suites: readonly string[] | undefined): string
   return [...new Set(suites ?? [])].filter((suite) => CIPHER_SUITES.has(suite));
 }
 
-function sanMatcher(name: string): SubjectAltNameMatcher {
+/** A name that a certificate must have: a URI, an address or a DNS name, by its looks. */
+export function sanMatcher(name: string): SubjectAltNameMatcher {
   return create(SubjectAltNameMatcherSchema, {
-    sanType: name.includes('://') ? SanType.URI : name.includes('@') ? SanType.EMAIL : SanType.DNS,
+    sanType: sanTypeOf(name),
     matcher: create(StringMatcherSchema, { matchPattern: { case: 'exact', value: name } }),
   });
+}
+
+function sanTypeOf(name: string): SanType {
+  if (name.includes('://')) return SanType.URI;
+  if (name.includes('@')) return SanType.EMAIL;
+  return isIP(name) === 0 ? SanType.DNS : SanType.IP_ADDRESS;
 }

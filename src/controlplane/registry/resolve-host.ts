@@ -1,6 +1,6 @@
 // Finds a service's addresses by the names a pod would use, the way cluster DNS searches.
 
-import { DOMAIN } from '../hosts.ts';
+import { CLUSTER_DOMAIN, serviceHost } from '../../resources/names.ts';
 import type { PushContext } from '../push-context.ts';
 import { lookUpService } from './registry.ts';
 
@@ -13,7 +13,7 @@ import { lookUpService } from './registry.ts';
  */
 export function resolveHost(context: PushContext, host: string, port: number, fromNamespace: string): string[] {
   // The search list of a pod's resolv.conf, then the name as it is.
-  const names = [`${host}.${fromNamespace}.svc.${DOMAIN}`, `${host}.svc.${DOMAIN}`, `${host}.${DOMAIN}`, host];
+  const names = [serviceHost(host, fromNamespace), `${host}.svc.${CLUSTER_DOMAIN}`, `${host}.${CLUSTER_DOMAIN}`, host];
   for (const name of names) {
     const service = lookUpService(context.registry, name, [fromNamespace, fromNamespace]);
     if (service === undefined) continue;

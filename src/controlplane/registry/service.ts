@@ -1,8 +1,8 @@
 // What routes lead to: a Service or a host of a ServiceEntry, in one form.
 
+import { serviceHost } from '../../resources/names.ts';
 import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { Service, ServiceEntry } from '../../resources/types.ts';
-import { DOMAIN } from '../hosts.ts';
 import { type Visibility, visibilityOf } from '../visibility.ts';
 import { type Protocol, parseProtocol, protocolOfPort } from './protocol.ts';
 
@@ -47,7 +47,7 @@ export function fromService(service: Service): MeshService {
   const isExternalName = spec.type === 'ExternalName';
   const selector = spec.selector;
   return {
-    hostname: `${name}.${namespace}.svc.${DOMAIN}`,
+    hostname: serviceHost(name, namespace),
     name,
     namespace,
     ports: (spec.ports ?? []).map((port) => ({

@@ -1,15 +1,7 @@
 // The things that selectors select, found by label instead of by trying each: pods and WorkloadEntries of a namespace.
 
 import type { ResourceObject } from '../../resources/object.ts';
-
-/** Whether every label of the selector is there with that value. An empty selector matches everything. */
-export function matchesLabels(
-  selector: Readonly<Record<string, string>> | undefined,
-  labels: Readonly<Record<string, string>> | undefined,
-): boolean {
-  for (const name in selector) if (labels?.[name] !== selector[name]) return false;
-  return true;
-}
+import { matchesLabels } from '../../resources/selectors.ts';
 
 /** Objects by namespace and label. */
 export class LabelIndex<Item extends ResourceObject> {

@@ -10,7 +10,7 @@ import {
   WeightedClusterSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RegexMatchAndSubstituteSchema, RegexMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/regex_pb.js';
-import { parseDuration, seconds } from '../duration.ts';
+import { seconds, toDuration } from '../duration.ts';
 import { headerOperations } from './headers.ts';
 import type { HttpRewrite, HttpRouteSpec, WeightedDestination } from './http-route.ts';
 import { retryPolicy } from './retry.ts';
@@ -27,7 +27,7 @@ export function applyRouteAction(
   authority: string,
   clusterOf: (destination: WeightedDestination, index: number) => string,
 ): void {
-  const timeout = (spec.timeout === undefined ? undefined : parseDuration(spec.timeout)) ?? seconds(0);
+  const timeout = (spec.timeout === undefined ? undefined : toDuration(spec.timeout)) ?? seconds(0);
   const action = create(RouteActionSchema, {
     timeout,
     // A stream has no end of its own accord; grpc-timeout is obeyed up to the route's timeout, and without one not at all.

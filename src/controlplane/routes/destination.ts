@@ -1,7 +1,7 @@
 // A destination as the name of a cluster, and what is wrong with it.
 
+import { CLUSTER_DOMAIN } from '../../resources/names.ts';
 import { clusterName } from '../cluster-name.ts';
-import { DOMAIN } from '../hosts.ts';
 import type { PushContext } from '../push-context.ts';
 import { lookUpService } from '../registry/registry.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
@@ -48,7 +48,7 @@ function problemOf(
   const answer = 'requests are answered 503';
   if (service === undefined) {
     const elsewhere = context.registry.byHostname.has(host) ? 'is not exported to the gateway' : 'does not exist';
-    const qualified = `${host}.svc.${DOMAIN}`;
+    const qualified = `${host}.svc.${CLUSTER_DOMAIN}`;
     const hint = context.registry.byHostname.has(qualified) ? `; write ${qualified}` : '';
     return { field: 'host', message: `service ${host} ${elsewhere}: ${answer}${hint}` };
   }

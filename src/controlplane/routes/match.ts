@@ -2,6 +2,7 @@
 // https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPMatchRequest
 
 import { create } from '@bufbuild/protobuf';
+import { matchesLabels } from '../../resources/selectors.ts';
 import {
   type HeaderMatcher,
   HeaderMatcherSchema,
@@ -12,7 +13,6 @@ import {
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RegexMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/regex_pb.js';
 import type { ProxyNode } from '../node.ts';
-import { matchesLabels } from '../registry/workloads.ts';
 import type { HttpMatch } from './http-route.ts';
 import { isPresenceOnly, type StringMatch, stringMatcher } from './string-match.ts';
 

@@ -10,7 +10,7 @@ import {
   RetryPolicySchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
-import { parseDuration } from '../duration.ts';
+import { toDuration } from '../duration.ts';
 import type { HttpRetry } from './http-route.ts';
 
 /** When Istio retries unless told otherwise: only what the upstream can't have acted upon, and 503. */
@@ -41,9 +41,9 @@ export function retryPolicy(retries: HttpRetry | undefined): RetryPolicy | undef
   if (retries === undefined) return policy;
   policy.numRetries = retries.attempts as number;
   if (retries.retryOn) Object.assign(policy, parseRetryOn(retries.retryOn));
-  const perTryTimeout = retries.perTryTimeout === undefined ? undefined : parseDuration(retries.perTryTimeout);
+  const perTryTimeout = retries.perTryTimeout === undefined ? undefined : toDuration(retries.perTryTimeout);
   if (perTryTimeout !== undefined) policy.perTryTimeout = perTryTimeout;
-  const baseInterval = retries.backoff === undefined ? undefined : parseDuration(retries.backoff);
+  const baseInterval = retries.backoff === undefined ? undefined : toDuration(retries.backoff);
   if (baseInterval !== undefined) policy.retryBackOff = create(RetryPolicy_RetryBackOffSchema, { baseInterval });
   return policy;
 }

@@ -1,8 +1,9 @@
 // VirtualServices made ready: names qualified, delegates merged in, and found by the Gateway they are bound to.
 
+import { resolveGatewayName, resolveShortName } from '../../resources/names.ts';
 import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { VirtualService } from '../../resources/types.ts';
-import { HostIndex, qualifyGateway, qualifyHost } from '../hosts.ts';
+import { HostIndex } from '../hosts.ts';
 import type { Memo } from '../memo.ts';
 import type { Notice } from '../notice.ts';
 import { isVisibleTo, type Visibility, visibilityOf } from '../visibility.ts';
@@ -138,7 +139,8 @@ function qualify(object: VirtualService): RoutedVirtualService {
   const { name, namespace = '' } = object.metadata;
   const spec = object.spec ?? {};
   const key = keyOf(object);
-  const gatewaysOf = (gateways: string[] | undefined) => gateways?.map((gateway) => qualifyGateway(gateway, namespace));
+  const gatewaysOf = (gateways: string[] | undefined) =>
+    gateways?.map((gateway) => resolveGatewayName(gateway, namespace));
   const routesOf = <Route extends HttpRouteSpec | L4RouteSpec>(kind: 'http' | 'tcp' | 'tls') =>
     // The loader checked the objects against Istio's schema, which says more than these types.
     ((spec[kind] ?? []) as unknown as Route[]).map((route, index) => ({
@@ -150,7 +152,7 @@ function qualify(object: VirtualService): RoutedVirtualService {
     key,
     namespace,
     name,
-    hosts: (spec.hosts ?? []).map((host) => qualifyHost(host, namespace).toLowerCase()),
+    hosts: (spec.hosts ?? []).map((host) => resolveShortName(host, namespace).toLowerCase()),
     // Without `gateways` it is for sidecars only.
     gateways: gatewaysOf(spec.gateways) ?? ['mesh'],
     visibility: visibilityOf(spec.exportTo, namespace),
@@ -170,7 +172,7 @@ function qualifyRoute<Route extends HttpRouteSpec | L4RouteSpec>(
   if (route.route !== undefined) {
     qualified.route = route.route.map((weighted: WeightedDestination) => ({
       ...weighted,
-      destination: { ...weighted.destination, host: qualifyHost(weighted.destination.host, namespace) },
+      destination: { ...weighted.destination, host: resolveShortName(weighted.destination.host, namespace) },
     }));
   }
   if (route.match !== undefined) {

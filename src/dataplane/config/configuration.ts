@@ -9,7 +9,7 @@ import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
 import { ConfigError } from '../connection.ts';
 import type { WorkerPort } from '../worker/worker-port.ts';
 import { ConfigState } from './config-state.ts';
-import { endpointsName, type ListenerReferences, listenerReferences } from './references.ts';
+import { clusterSecrets, endpointsName, type ListenerReferences, listenerReferences } from './references.ts';
 
 /** What the configuration needs from outside. */
 export interface ConfigurationOptions {
@@ -202,14 +202,17 @@ export class Configuration {
 
   #subscribe(): void {
     const endpoints = new Set<string>();
+    const secrets = new Set<string>();
     for (const { message } of this.state.accepted(TypeUrl.Cluster)) {
       const name = endpointsName(message as Cluster);
       if (name !== undefined) endpoints.add(name);
+      for (const secret of clusterSecrets(message as Cluster)) secrets.add(secret);
     }
     const references = [...this.#references.values(), ...this.#servingReferences.values()];
     this.#want(TypeUrl.ClusterLoadAssignment, endpoints);
     this.#want(TypeUrl.RouteConfiguration, new Set(references.flatMap(({ routes }) => [...routes])));
-    this.#want(TypeUrl.Secret, new Set(references.flatMap(({ secrets }) => [...secrets])));
+    for (const reference of references) for (const name of reference.secrets) secrets.add(name);
+    this.#want(TypeUrl.Secret, secrets);
   }
 
   #want(typeUrl: TypeUrl, names: ReadonlySet<string>): void {
@@ -242,7 +245,8 @@ export class Configuration {
     if (!this.#seen.has(TypeUrl.Listener) || !this.#seen.has(TypeUrl.Cluster) || this.#warming.size > 0) return;
     const missing = this.state.accepted(TypeUrl.Cluster).some(({ message }) => {
       const name = endpointsName(message as Cluster);
-      return name !== undefined && this.state.get(TypeUrl.ClusterLoadAssignment, name) === undefined;
+      if (name !== undefined && this.state.get(TypeUrl.ClusterLoadAssignment, name) === undefined) return true;
+      return clusterSecrets(message as Cluster).some((secret) => this.state.get(TypeUrl.Secret, secret) === undefined);
     });
     if (!missing) this.#ready.resolve();
     else this.#readyTimer ??= setTimeout(() => this.#ready.resolve(), this.#options.warmingMs ?? WARMING_MS);

@@ -5,7 +5,11 @@ import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.j
 import { Cluster_DiscoveryType } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { DownstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import {
+  type CommonTlsContext,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 
 /** Names of resources that a listener refers to. */
 export interface ListenerReferences {
@@ -15,6 +19,7 @@ export interface ListenerReferences {
 
 const HTTP_CONNECTION_MANAGER = `type.googleapis.com/${HttpConnectionManagerSchema.typeName}`;
 const DOWNSTREAM_TLS = `type.googleapis.com/${DownstreamTlsContextSchema.typeName}`;
+const UPSTREAM_TLS = `type.googleapis.com/${UpstreamTlsContextSchema.typeName}`;
 
 /** @param listener one that was compiled: its parts can be decoded */
 export function listenerReferences(listener: Listener): ListenerReferences {
@@ -32,16 +37,27 @@ export function listenerReferences(listener: Listener): ListenerReferences {
     if (transportSocket?.configType.case !== 'typedConfig') continue;
     const { typeUrl, value } = transportSocket.configType.value;
     if (typeUrl !== DOWNSTREAM_TLS) continue;
-    const common = fromBinary(DownstreamTlsContextSchema, value).commonTlsContext;
-    for (const { name } of common?.tlsCertificateSdsSecretConfigs ?? []) secrets.add(name);
-    const validation = common?.validationContextType;
-    if (validation?.case === 'validationContextSdsSecretConfig') secrets.add(validation.value.name);
-    if (validation?.case === 'combinedValidationContext') {
-      const name = validation.value.validationContextSdsSecretConfig?.name;
-      if (name !== undefined) secrets.add(name);
-    }
+    for (const name of secretsOf(fromBinary(DownstreamTlsContextSchema, value).commonTlsContext)) secrets.add(name);
   }
   return { routes, secrets };
+}
+
+/** The secrets that TLS to a cluster's hosts needs. */
+export function clusterSecrets({ transportSocket }: Cluster): string[] {
+  if (transportSocket?.configType.case !== 'typedConfig') return [];
+  const { typeUrl, value } = transportSocket.configType.value;
+  return typeUrl === UPSTREAM_TLS ? secretsOf(fromBinary(UpstreamTlsContextSchema, value).commonTlsContext) : [];
+}
+
+function secretsOf(common: CommonTlsContext | undefined): string[] {
+  const names = (common?.tlsCertificateSdsSecretConfigs ?? []).map(({ name }) => name);
+  const validation = common?.validationContextType;
+  if (validation?.case === 'validationContextSdsSecretConfig') names.push(validation.value.name);
+  if (validation?.case === 'combinedValidationContext') {
+    const name = validation.value.validationContextSdsSecretConfig?.name;
+    if (name !== undefined) names.push(name);
+  }
+  return names;
 }
 
 /** The name under which EDS speaks of a cluster; undefined where its endpoints come otherwise. */

@@ -8,8 +8,8 @@ export interface DownstreamStream {
   readonly connection: DownstreamConnection;
   /** The connection closes once this response is out. */
   closeAfterResponse: boolean;
-  /** A 1xx before the response. */
-  sendInformational(status: number, headers: HeaderList | undefined): void;
+  /** 100 Continue, before the response. */
+  sendContinue(): void;
   /** `ended`: there is no body. May be held back until `flush` or the first body bytes. */
   sendHead(status: number, headers: HeaderList, ended: boolean): void;
   /** @returns false when the client is slower: wait for Exchange.onDownstreamDrain */
@@ -24,6 +24,6 @@ export interface DownstreamStream {
   abort(): void;
   pauseRequest(): void;
   resumeRequest(): void;
-  /** From now on bytes go both ways unframed (101). */
-  startTunnel(): void;
+  /** Sends the 101; from now on bytes go both ways unframed. */
+  startTunnel(headers: HeaderList): void;
 }

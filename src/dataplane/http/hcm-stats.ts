@@ -52,8 +52,11 @@ const GAUGES = [
   'downstream_rq_active',
 ] as const;
 
+/** The name of one of the counters. */
+export type HcmCounter = (typeof COUNTERS)[number];
+
 /** Counters and gauges as fields. */
-export type HcmStats = Record<(typeof COUNTERS)[number], Counter> &
+export type HcmStats = Record<HcmCounter, Counter> &
   Record<(typeof GAUGES)[number], Gauge> & {
     /** `downstream_rq_1xx` … by hundreds. */
     readonly byClass: readonly (Counter | undefined)[];

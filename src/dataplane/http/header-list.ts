@@ -87,3 +87,11 @@ export class HeaderList {
     fields.length = kept;
   }
 }
+
+/** The lines of a list as they go over the wire, each with its CRLF. */
+export function headerLines(headers: HeaderList): string {
+  const { fields } = headers;
+  let text = '';
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return text;
+}

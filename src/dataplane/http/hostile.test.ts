@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { startGateway, staticCluster } from './in-process-gateway.ts';
-import { ok, RawClient, startUpstream } from './scripted-upstream.ts';
+import { startGateway, staticCluster } from '../../../test/dataplane/in-process-gateway.ts';
+import { ok, RawClient, startUpstream } from '../../../test/dataplane/scripted-upstream.ts';
 
 const ROUTES = {
   use_remote_address: true,

@@ -1,34 +1,33 @@
-// One client's HTTP/1.1 connection: reads requests one at a time, hands each to an Exchange, writes its response.
+// One client's HTTP/1.1 connection: reads requests one at a time, hands each to an Exchange, and has its response written.
 // One explicit state machine; what it holds between two reads is in its fields.
 
 import type { Socket } from 'node:net';
 import type { DownstreamConnection } from '../connection.ts';
-import type { TimerEntry } from '../timer-wheel.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
+import { type ConnectionTimeoutOwner, ConnectionTimeouts } from './connection-timeouts.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import { Exchange } from './exchange.ts';
 import type { HcmConfig } from './hcm-config.ts';
 import { HeadBuffer } from './head-buffer.ts';
+import { checkHead } from './head-checks.ts';
 import {
   CHUNKED,
   CODEC_ERROR,
   HEADERS_TOO_LARGE,
-  INVALID_AUTHORITY,
   isTokenByte,
-  LOW_VERSION,
   type ParseError,
   parseRequestHead,
   RequestHead,
-  UNFRAMED,
 } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
-import { reasonPhrase, statusLine } from './reason-phrases.ts';
-import { isValidAuthority, parseTarget } from './request-target.ts';
+import { reasonPhrase } from './reason-phrases.ts';
+import { ResponseWriter } from './response-writer.ts';
 
 const State = {
   /** Between requests, or in the middle of a head. */
   Head: 0,
+  /** In a body of known length, or a chunked one. */
   Length: 1,
   Chunked: 2,
   /** The request is complete; what else the client sends waits for the response. */
@@ -39,9 +38,6 @@ const State = {
   Closed: 6,
 } as const;
 
-// Up to here head and body go into one string and one write; larger bodies are written as the buffers they are.
-const COPY_BELOW = 8 * 1024;
-
 /** Tells the connection manager of the connection's end. */
 export interface ConnectionOwner {
   readonly draining: boolean;
@@ -49,42 +45,33 @@ export interface ConnectionOwner {
 }
 
 /** A client connection. */
-export class ServerConnection implements DownstreamStream, TimerEntry {
+export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwner {
   readonly connection: DownstreamConnection;
   closeAfterResponse = false;
-  /** Owned by the timer wheel. */
-  bucket: Set<TimerEntry> | undefined = undefined;
   readonly #config: HcmConfig;
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
-  readonly #secure: boolean;
-  readonly #since: number;
-  #state: number = State.Head;
+  readonly #writer: ResponseWriter;
+  readonly #timeouts: ConnectionTimeouts;
   readonly #head = new HeadBuffer();
-  #headSince = 0;
-  #idleSince = 0;
+  #state: number = State.Head;
+  /** Body bytes still to come in Length. */
   #remaining = 0;
   #decoder: ChunkedDecoder | undefined = undefined;
   #exchange: Exchange | undefined = undefined;
-  #minorVersion = 1;
-  #isHeadRequest = false;
   #served = 0;
   /** Bytes of requests sent before the response to the one before was out. */
   #ahead: Buffer | undefined = undefined;
   #reading = false;
   #paused = false;
-  /** Response text not written yet. */
-  #held = '';
-  #chunkedResponse = false;
 
   constructor(connection: DownstreamConnection, config: HcmConfig, owner: ConnectionOwner) {
     this.connection = connection;
     this.#config = config;
     this.#owner = owner;
     this.#socket = connection.socket;
-    this.#secure = connection.tls !== undefined;
-    this.#since = config.services.now();
-    this.#idleSince = this.#since;
+    this.#writer = new ResponseWriter(connection.socket);
+    this.#timeouts = new ConnectionTimeouts(config, this);
   }
 
   /** Starts reading. */
@@ -99,7 +86,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
       // 'close' follows, and says all there is to say.
     });
     socket.on('close', () => this.#onClose());
-    this.#armIdle();
+    this.#timeouts.start();
     if (connection.readAhead !== undefined && connection.readAhead.length > 0) this.#receive(connection.readAhead);
     if (this.#state !== State.Closed && this.#ahead === undefined) socket.resume();
   }
@@ -140,30 +127,12 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
         case State.Head:
           at = this.#readHead(bytes, at);
           break;
-        case State.Length: {
-          const available = bytes.length - at;
-          const take = Math.min(available, this.#remaining);
-          this.#remaining -= take;
-          const done = this.#remaining === 0;
-          if (done) this.#state = State.Waiting;
-          const exchange = this.#exchange;
-          exchange?.onRequestData(take === bytes.length ? bytes : bytes.subarray(at, at + take));
-          at += take;
-          if (done && exchange === this.#exchange) exchange?.onRequestEnd(undefined);
+        case State.Length:
+          at = this.#readLength(bytes, at);
           break;
-        }
-        case State.Chunked: {
-          const decoder = this.#decoder!;
-          at = decoder.decode(bytes, at, this);
-          if (this.#state !== State.Chunked) break;
-          if (decoder.failed) this.#refuseBody();
-          else if (decoder.done) {
-            this.#state = State.Waiting;
-            this.#decoder = undefined;
-            this.#exchange?.onRequestEnd(decoder.trailers);
-          }
+        case State.Chunked:
+          at = this.#readChunks(bytes, at);
           break;
-        }
         case State.Waiting:
           this.#ahead = at === 0 ? bytes : bytes.subarray(at);
           this.pauseRequest();
@@ -182,11 +151,6 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     if (this.#paused && this.#state === State.Head) this.resumeRequest();
   }
 
-  /** The chunked decoder's call. */
-  onBodyBytes(bytes: Buffer): void {
-    this.#exchange?.onRequestData(bytes);
-  }
-
   #readHead(bytes: Buffer, start: number): number {
     const config = this.#config;
     const head = this.#head;
@@ -198,7 +162,9 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     }
     const end = head.find(bytes, at, config.maxHeadBytes);
     if (end < 0) {
-      this.#incompleteHead();
+      const refusal = refusalOfPart(head);
+      if (refusal === undefined) this.#timeouts.headBegins();
+      else this.#refuse(refusal);
       return bytes.length;
     }
     const parsed = parseRequestHead(head.take(bytes, at, end), config.maxHeaders, config.customMethods);
@@ -206,105 +172,38 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
       this.#refuse(parsed);
       return bytes.length;
     }
+    const refusal = checkHead(parsed, config, this.connection.tls !== undefined);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return bytes.length;
+    }
     return this.#onRequest(parsed, bytes, end);
-  }
-
-  #incompleteHead(): void {
-    const head = this.#head;
-    if (head.tooLarge) {
-      this.#refuse(HEADERS_TOO_LARGE);
-      return;
-    }
-    // What can never become a request is refused now, not at the timeout: another protocol, bare line feeds.
-    const partial = head.partial;
-    for (let i = 0; i < partial.length && partial[i] !== 0x20; i += 1) {
-      if (!isTokenByte(partial[i]!) && partial[i] !== 0x0d) {
-        this.#refuse(CODEC_ERROR);
-        return;
-      }
-    }
-    if (head.bareLineFeed) {
-      this.#refuse(CODEC_ERROR);
-      return;
-    }
-    if (this.#headSince === 0) {
-      this.#headSince = this.#config.services.now();
-      this.#config.services.timers.arm(this, this.#config.requestHeadersTimeoutMs);
-    }
   }
 
   #onRequest(head: RequestHead, bytes: Buffer, end: number): number {
     const config = this.#config;
-    this.#headSince = 0;
-    if (head.minorVersion === 0 && !config.acceptHttp10) {
-      this.#refuse(LOW_VERSION);
-      return bytes.length;
-    }
-    this.#minorVersion = head.minorVersion;
-    this.#isHeadRequest = head.method === 'HEAD';
-    let { host } = head;
-    let path = head.target;
-    if (path.charCodeAt(0) !== 0x2f) {
-      const target = parseTarget(head.method, path, this.#secure);
-      if ('status' in target) {
-        this.#refuse(target);
-        return bytes.length;
-      }
-      path = target.path;
-      // The target's authority stands above the Host header. RFC 9112 section 3.2.2
-      host = target.authority ?? host;
-    }
-    if (host === undefined && head.minorVersion === 0 && config.defaultHostForHttp10 !== '') {
-      host = config.defaultHostForHttp10;
-    }
-    if (host !== undefined && !isValidAuthority(host)) {
-      this.#refuse(INVALID_AUTHORITY);
-      return bytes.length;
-    }
-    const { headers } = head;
-    if (config.rejectUnderscores || config.dropUnderscores) {
-      if (headers.fields.some((field, index) => index % 2 === 0 && field.includes('_'))) {
-        if (config.rejectUnderscores) {
-          this.#refuse({ status: 400, details: 'http1.unexpected_underscore' });
-          return bytes.length;
-        }
-        headers.removeWhere((name) => name.includes('_'));
-      }
-    }
-
+    this.#timeouts.busy();
+    this.#writer.begin(head.minorVersion, head.method === 'HEAD');
     this.#served += 1;
-    const now = config.services.now();
     if (config.maxRequestsPerConnection !== 0 && this.#served >= config.maxRequestsPerConnection) {
       config.stats.downstream_cx_max_requests_reached.value += 1;
       this.closeAfterResponse = true;
     }
     if (head.minorVersion === 0 || this.#owner.draining) this.closeAfterResponse = true;
-    const exchange = new Exchange(config, this, head, host, path, now);
+    const exchange = new Exchange(config, this, head, config.services.now());
     this.#exchange = exchange;
-
-    if ((headers.seen & Known.Expect) !== 0 && !config.proxy100Continue) {
-      if (headers.get('expect')!.toLowerCase() === '100-continue') {
-        headers.remove('expect');
-        if (head.minorVersion === 1) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
-      }
-    }
+    if ((head.headers.seen & Known.Expect) !== 0 && !config.proxy100Continue) this.#answerExpect(head.headers);
 
     const { framing } = head;
-    if ((headers.seen & Known.Upgrade) !== 0 && framing === UNFRAMED) {
-      // The exchange decides; when it is no upgrade after all the request is complete here.
-      this.#state = State.Waiting;
-      exchange.start(undefined, true);
-      return end;
-    }
-    if (framing === UNFRAMED || framing === 0) {
-      this.#state = State.Waiting;
-      exchange.start(undefined, true);
-      return end;
-    }
     if (framing === CHUNKED) {
       this.#state = State.Chunked;
       this.#decoder = new ChunkedDecoder(config.maxHeadBytes);
       exchange.start(undefined, false);
+      return end;
+    }
+    if (framing <= 0) {
+      this.#state = State.Waiting;
+      exchange.start(undefined, true);
       return end;
     }
     const available = bytes.length - end;
@@ -319,16 +218,48 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     return bytes.length;
   }
 
+  // RFC 9110 section 10.1.1: the upstream is not asked, so it is we who say that the body may come.
+  #answerExpect(headers: HeaderList): void {
+    if (headers.get('expect')!.toLowerCase() !== '100-continue') return;
+    headers.remove('expect');
+    this.sendContinue();
+  }
+
+  #readLength(bytes: Buffer, at: number): number {
+    const take = Math.min(bytes.length - at, this.#remaining);
+    this.#remaining -= take;
+    const exchange = this.#exchange;
+    if (this.#remaining === 0) this.#state = State.Waiting;
+    exchange?.onRequestData(take === bytes.length ? bytes : bytes.subarray(at, at + take));
+    // The answer may have come meanwhile, and the next exchange with it.
+    if (this.#remaining === 0 && exchange === this.#exchange) exchange?.onRequestEnd(undefined);
+    return at + take;
+  }
+
+  #readChunks(bytes: Buffer, start: number): number {
+    const decoder = this.#decoder!;
+    const at = decoder.decode(bytes, start, this);
+    if (this.#state !== State.Chunked) return at;
+    if (decoder.failed) this.#refuseBody();
+    else if (decoder.done) {
+      this.#state = State.Waiting;
+      this.#decoder = undefined;
+      this.#exchange?.onRequestEnd(decoder.trailers);
+    }
+    return at;
+  }
+
+  /** The chunked decoder's call. */
+  onBodyBytes(bytes: Buffer): void {
+    this.#exchange?.onRequestData(bytes);
+  }
+
   // What came is not a request: answer as Envoy's codec does, and close.
   #refuse(error: ParseError): void {
-    this.#config.stats.downstream_cx_protocol_error.value += 1;
-    if (error.status === 431) this.#config.stats.downstream_rq_too_large.value += 1;
-    this.#minorVersion = 1;
-    this.#isHeadRequest = false;
-    this.#state = State.Waiting;
-    const exchange = new Exchange(this.#config, this, new RequestHead(), undefined, '', this.#config.services.now());
-    this.#exchange = exchange;
-    exchange.fail(error.status, reasonPhrase(error.status), error.details);
+    const { stats } = this.#config;
+    stats.downstream_cx_protocol_error.value += 1;
+    if (error.status === 431) stats.downstream_rq_too_large.value += 1;
+    this.#exchangeWithoutRequest().fail(error.status, reasonPhrase(error.status), error.details);
   }
 
   #refuseBody(): void {
@@ -339,90 +270,13 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     else this.#exchange.fail(400, reasonPhrase(400), CODEC_ERROR.details);
   }
 
-  // ---- writing ----
-
-  sendInformational(status: number, headers: HeaderList | undefined): void {
-    if (this.#minorVersion === 0) return;
-    let text = statusLine(status, 1);
-    if (headers !== undefined) text += headerLines(headers);
-    this.#socket.write(`${text}\r\n`, 'latin1');
-  }
-
-  sendHead(status: number, headers: HeaderList, ended: boolean): void {
-    let text = statusLine(status, this.#minorVersion) + headerLines(headers);
-    this.#chunkedResponse = false;
-    if (this.#state !== State.Tunnel) {
-      if (this.#owner.draining) this.closeAfterResponse = true;
-      if (!headers.has('content-length') && status !== 204 && status >= 200) {
-        if (ended) {
-          // Envoy marks the body that a HEAD response does not have as chunked.
-          if (this.#isHeadRequest) text += this.#minorVersion === 1 ? 'transfer-encoding: chunked\r\n' : '';
-          else if (status !== 304) text += 'content-length: 0\r\n';
-        } else if (this.#minorVersion === 1) {
-          text += 'transfer-encoding: chunked\r\n';
-          this.#chunkedResponse = true;
-        } else {
-          // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-          this.closeAfterResponse = true;
-        }
-      }
-      if (this.closeAfterResponse) text += 'connection: close\r\n';
-    }
-    this.#held = `${text}\r\n`;
-  }
-
-  sendData(bytes: Buffer): boolean {
-    const socket = this.#socket;
-    const { length } = bytes;
-    if (length === 0) return true;
-    if (this.#held.length + length < COPY_BELOW) {
-      const text = bytes.toString('latin1');
-      this.#held += this.#chunkedResponse ? `${length.toString(16)}\r\n${text}\r\n` : text;
-      return !socket.writableNeedDrain;
-    }
-    socket.cork();
-    if (this.#chunkedResponse) this.#held += `${length.toString(16)}\r\n`;
-    if (this.#held !== '') socket.write(this.#held, 'latin1');
-    this.#held = this.#chunkedResponse ? '\r\n' : '';
-    socket.write(bytes);
-    socket.uncork();
-    return !socket.writableNeedDrain;
-  }
-
-  sendEnd(trailers: HeaderList | undefined): void {
-    if (this.#chunkedResponse) {
-      this.#held += trailers === undefined ? '0\r\n\r\n' : `0\r\n${headerLines(trailers)}\r\n`;
-    }
-    this.flush();
-    this.#onResponseDone();
-  }
-
-  sendWhole(status: number, headers: HeaderList, body: string): void {
-    if (this.#owner.draining) this.closeAfterResponse = true;
-    let text = statusLine(status, this.#minorVersion) + headerLines(headers);
-    if (this.closeAfterResponse) text += 'connection: close\r\n';
-    if (body === '' && !headers.has('content-length') && status !== 204 && status !== 304) {
-      if (!this.#isHeadRequest) text += 'content-length: 0\r\n';
-      else if (this.#minorVersion === 1) text += 'transfer-encoding: chunked\r\n';
-    }
-    // A configured body may hold more than latin1.
-    if (this.#state !== State.Closed) this.#socket.write(`${text}\r\n${body}`, 'utf8');
-    this.#onResponseDone();
-  }
-
-  flush(): void {
-    const text = this.#held;
-    if (text === '') return;
-    this.#held = '';
-    if (this.#state !== State.Closed) this.#socket.write(text, 'latin1');
-  }
-
-  abort(): void {
-    this.flush();
-    this.#exchange = undefined;
-    // What was sent of the response goes out, its end never comes.
-    this.#socket.destroySoon();
-    this.#linger();
+  // Also what is no request gets an answer, a line in the access log and its place in the statistics.
+  #exchangeWithoutRequest(): Exchange {
+    this.#state = State.Waiting;
+    this.#writer.begin(1, false);
+    const exchange = new Exchange(this.#config, this, new RequestHead(), this.#config.services.now());
+    this.#exchange = exchange;
+    return exchange;
   }
 
   pauseRequest(): void {
@@ -436,8 +290,47 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     this.#socket.resume();
   }
 
-  startTunnel(): void {
+  // ---- writing ----
+
+  sendContinue(): void {
+    this.#writer.writeContinue();
+  }
+
+  sendHead(status: number, headers: HeaderList, ended: boolean): void {
+    if (this.#owner.draining) this.closeAfterResponse = true;
+    this.closeAfterResponse = this.#writer.writeHead(status, headers, ended, this.closeAfterResponse);
+  }
+
+  sendData(bytes: Buffer): boolean {
+    return this.#writer.writeBody(bytes);
+  }
+
+  sendEnd(trailers: HeaderList | undefined): void {
+    this.#writer.writeEnd(trailers);
+    this.#onResponseDone();
+  }
+
+  sendWhole(status: number, headers: HeaderList, body: string): void {
+    if (this.#owner.draining) this.closeAfterResponse = true;
+    if (this.#state !== State.Closed) this.#writer.writeWhole(status, headers, body, this.closeAfterResponse);
+    this.#onResponseDone();
+  }
+
+  flush(): void {
+    this.#writer.flush();
+  }
+
+  abort(): void {
+    this.#writer.flush();
+    this.#exchange = undefined;
+    // What was sent of the response goes out, its end never comes.
+    this.#socket.destroySoon();
+    this.#linger();
+  }
+
+  startTunnel(headers: HeaderList): void {
     this.#state = State.Tunnel;
+    this.#writer.writeSwitching(headers);
     const ahead = this.#ahead;
     if (ahead === undefined) return;
     this.#ahead = undefined;
@@ -455,7 +348,7 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
       return;
     }
     this.#state = State.Head;
-    this.#idleSince = this.#config.services.now();
+    this.#timeouts.idle();
     if (this.#reading) return;
     const ahead = this.#ahead;
     this.#ahead = undefined;
@@ -469,59 +362,28 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
     this.#state = State.Lingering;
     this.#ahead = undefined;
     this.resumeRequest();
-    this.#config.services.timers.arm(this, this.#config.delayedCloseMs || 1);
+    this.#timeouts.linger();
   }
 
   // ---- time and end ----
 
-  /** The wheel's call. Timers are checked, not re-armed per request: most of the time it finds nothing to do. */
-  onTimeout(): void {
-    const config = this.#config;
-    const now = config.services.now();
-    if (this.#state === State.Lingering) {
-      this.destroy();
-      return;
-    }
-    if (this.#headSince !== 0) {
-      const left = this.#headSince + config.requestHeadersTimeoutMs - now;
-      if (left > 0) {
-        config.services.timers.arm(this, left);
-        return;
-      }
-      config.stats.downstream_rq_header_timeout.value += 1;
-      this.#headSince = 0;
-      this.#timeOut();
-      return;
-    }
-    const { maxConnectionDurationMs, idleTimeoutMs } = config;
-    if (maxConnectionDurationMs !== 0 && now - this.#since >= maxConnectionDurationMs) {
-      config.stats.downstream_cx_max_duration_reached.value += 1;
-      this.drain();
-      if (this.#state === State.Closed) return;
-    } else if (this.#exchange === undefined && idleTimeoutMs !== 0 && now - this.#idleSince >= idleTimeoutMs) {
-      config.stats.downstream_cx_idle_timeout.value += 1;
-      this.destroy();
-      return;
-    }
-    this.#armIdle();
+  onIdleTimeout(): void {
+    this.#config.stats.downstream_cx_idle_timeout.value += 1;
+    this.destroy();
   }
 
-  #armIdle(): void {
-    const { maxConnectionDurationMs, idleTimeoutMs, services } = this.#config;
-    const now = services.now();
-    let ms = Number.POSITIVE_INFINITY;
-    if (idleTimeoutMs !== 0) ms = this.#exchange === undefined ? this.#idleSince + idleTimeoutMs - now : idleTimeoutMs;
-    if (maxConnectionDurationMs !== 0 && this.#since + maxConnectionDurationMs > now) {
-      ms = Math.min(ms, this.#since + maxConnectionDurationMs - now);
-    }
-    if (ms !== Number.POSITIVE_INFINITY) services.timers.arm(this, Math.max(1, ms));
+  onMaxDuration(): void {
+    this.#config.stats.downstream_cx_max_duration_reached.value += 1;
+    this.drain();
   }
 
-  #timeOut(): void {
-    this.#state = State.Waiting;
-    const exchange = new Exchange(this.#config, this, new RequestHead(), undefined, '', this.#config.services.now());
-    this.#exchange = exchange;
-    exchange.timeOutHead();
+  onHeadTimeout(): void {
+    this.#config.stats.downstream_rq_header_timeout.value += 1;
+    this.#exchangeWithoutRequest().timeOutHead();
+  }
+
+  onLingerTimeout(): void {
+    this.destroy();
   }
 
   #onEnd(): void {
@@ -532,21 +394,24 @@ export class ServerConnection implements DownstreamStream, TimerEntry {
   #onClose(): void {
     if (this.#state === State.Closed) return;
     this.#state = State.Closed;
-    this.#config.services.timers.disarm(this);
-    this.#held = '';
+    this.#timeouts.stop();
+    this.#writer.drop();
     this.#ahead = undefined;
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    const { stats } = this.#config;
-    if (exchange !== undefined) stats.downstream_cx_destroy_active_rq.value += 1;
+    if (exchange !== undefined) this.#config.stats.downstream_cx_destroy_active_rq.value += 1;
     exchange?.onDownstreamClosed();
     this.#owner.onConnectionClosed(this);
   }
 }
 
-function headerLines(headers: HeaderList): string {
-  const { fields } = headers;
-  let text = '';
-  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
-  return text;
+// What can never become a request is refused now, not at the timeout: another protocol, bare line feeds, too much.
+function refusalOfPart(head: HeadBuffer): ParseError | undefined {
+  if (head.tooLarge) return HEADERS_TOO_LARGE;
+  if (head.bareLineFeed) return CODEC_ERROR;
+  const { partial } = head;
+  for (let i = 0; i < partial.length && partial[i] !== 0x20; i += 1) {
+    if (!isTokenByte(partial[i]!) && partial[i] !== 0x0d) return CODEC_ERROR;
+  }
+  return undefined;
 }

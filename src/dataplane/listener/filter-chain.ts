@@ -50,6 +50,8 @@ export interface AcceptedConnection {
   readonly remoteIp: string;
   readonly remotePort: number;
   readonly serverName: string;
+  /** What the ClientHello offers in ALPN; empty where it was not looked at. */
+  readonly applicationProtocols: readonly string[];
 }
 
 /** One compiled filter chain. */
@@ -129,7 +131,7 @@ export class FilterChain {
     });
     if (this.#tls !== undefined) {
       if (readAhead !== undefined) socket.unshift(readAhead);
-      this.#tls.accept(socket);
+      this.#tls.accept(socket, connection.applicationProtocols);
       return;
     }
     this.#filter.onConnection({
@@ -201,6 +203,16 @@ export function downstreamTlsOf(config: FilterChainConfig, field: string): Downs
 
 function localAddressOf(listener: ListenerContext, socket: Socket): string {
   return listener.localAddress ?? joinAddress(socket.localAddress ?? '', listener.port);
+}
+
+/** The two ends of an accepted socket, as records show them. */
+export function connectionEnds(listener: ListenerContext, socket: Socket, serverName: string) {
+  return {
+    localAddress: localAddressOf(listener, socket),
+    remoteAddress: joinAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+    serverName,
+    tls: undefined,
+  };
 }
 
 /** An IPv4 client of a dual-stack socket is an IPv4 client. */

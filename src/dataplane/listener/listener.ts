@@ -7,7 +7,15 @@ import type { Listener as ListenerConfig } from '../../xds/gen/envoy/config/list
 import { type BindRules, type Endpoint, endpointOf, formatEndpoint, localAddress } from '../config/bind-rules.ts';
 import { ConfigError } from '../connection.ts';
 import type { Counter, Gauge, Stats } from '../stats/stats.ts';
-import { type ChainServices, chainKey, FilterChain, type ListenerContext, plainIp } from './filter-chain.ts';
+import { type AccessLogger, connectionRecord, ResponseFlag } from '../stream-info.ts';
+import {
+  type ChainServices,
+  chainKey,
+  connectionEnds,
+  FilterChain,
+  type ListenerContext,
+  plainIp,
+} from './filter-chain.ts';
 import {
   type ChainMatcher,
   type ConnectionFacts,
@@ -37,6 +45,9 @@ export class Listener {
   readonly #services: ChainServices;
   readonly #localIp: string;
   readonly #stats: ListenerStats;
+  /** Of connections that no filter chain takes; those of the others are the chain's own affair. Undefined: not logged. */
+  readonly #accessLogger: AccessLogger | undefined;
+  readonly #context: ListenerContext;
 
   /**
    * @param previous the version in use: chains with the same bytes are taken over, with their connections
@@ -63,6 +74,8 @@ export class Listener {
       // Envoy names a listener's statistics after its address, with ':' as '_'.
       statPrefix: `listener.${config.statPrefix || formatEndpoint(main).replaceAll(':', '_')}.`,
     };
+    this.#context = context;
+    this.#accessLogger = config.accessLog.length === 0 ? undefined : services.dataplane.accessLogger(config.accessLog);
     this.#stats = createListenerStats(context.statPrefix, services.dataplane.stats);
     const reusable = previous === undefined || !previous.#sameContext(config, main) ? [] : previous.chains;
     const known = new Map(reusable.map((chain) => [chain.key, chain]));
@@ -163,10 +176,20 @@ export class Listener {
       }) ?? this.#defaultChain;
     if (chain === undefined) {
       this.#stats.noChain.value += 1;
+      this.#logRefused(socket, serverName);
       socket.destroy();
       return;
     }
-    chain.accept({ socket, readAhead, remoteIp, remotePort, serverName });
+    chain.accept({ socket, readAhead, remoteIp, remotePort, serverName, applicationProtocols });
+  }
+
+  #logRefused(socket: Socket, serverName: string): void {
+    if (this.#accessLogger === undefined) return;
+    const info = connectionRecord(connectionEnds(this.#context, socket, serverName), this.#services.dataplane.now());
+    info.responseFlags = ResponseFlag.NoRouteFound;
+    info.responseCodeDetails = 'filter_chain_not_found';
+    info.durationMs = 0;
+    this.#accessLogger.log(info);
   }
 }
 

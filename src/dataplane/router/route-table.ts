@@ -152,13 +152,8 @@ function addWildcard(wildcards: WildcardsOfLength[], part: string, compiled: Com
   return taken;
 }
 
-/** `host:port` → `host`; an IPv6 literal keeps its brackets. */
+/** `host:port` → `host`; an IPv6 literal keeps its brackets. Like Envoy, whatever stands after the colon. */
 export function withoutPort(authority: string): string {
   const colon = authority.lastIndexOf(':');
-  if (colon < 0 || colon < authority.lastIndexOf(']')) return authority;
-  for (let i = colon + 1; i < authority.length; i += 1) {
-    const code = authority.charCodeAt(i);
-    if (code < 0x30 || code > 0x39) return authority;
-  }
-  return authority.slice(0, colon);
+  return colon <= authority.lastIndexOf(']') ? authority : authority.slice(0, colon);
 }

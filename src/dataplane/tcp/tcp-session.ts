@@ -3,10 +3,10 @@
 import type { Socket } from 'node:net';
 import type { DownstreamConnection } from '../connection.ts';
 import type { DataplaneServices } from '../services.ts';
-import { type AccessLogger, ResponseFlag, type StreamInfo } from '../stream-info.ts';
+import { type AccessLogger, connectionRecord, ResponseFlag, type StreamInfo } from '../stream-info.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
-import { connectFailure } from '../upstream/client-connection.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
+import { connectFailure } from '../upstream/connect-failure.ts';
 import type { TcpProxyStats } from './tcp-proxy.ts';
 import type { TcpProxyConfig } from './tcp-proxy-config.ts';
 
@@ -41,7 +41,8 @@ export class TcpSession {
     this.#stats = stats;
     this.#logger = logger;
     this.#lastActivity = services.now();
-    this.#info = createStreamInfo(connection, clusterName, this.#lastActivity);
+    this.#info = connectionRecord(connection, this.#lastActivity);
+    this.#info.upstreamCluster = clusterName;
   }
 
   start(): void {
@@ -81,7 +82,12 @@ export class TcpSession {
       return;
     }
     this.#info.upstreamHost = host.address;
-    const socket = cluster.deps.connect({ host: host.ip, port: host.port, noDelay: true, allowHalfOpen: true });
+    const socket = cluster.transport.connect({
+      host: host.ip,
+      port: host.port,
+      noDelay: true,
+      allowHalfOpen: true,
+    });
     this.#upstream = socket;
     countConnection(cluster, host, socket);
     const { timers } = this.#services;
@@ -110,7 +116,7 @@ export class TcpSession {
     };
     socket.on('error', onConnectError);
     socket.on('close', onConnectClose);
-    socket.once('connect', () => {
+    socket.once(cluster.transport.connectedEvent, () => {
       timers.disarm(timer);
       socket.off('close', onConnectClose);
       this.#info.responseFlags &= ~ResponseFlag.UpstreamConnectionFailure;
@@ -229,40 +235,4 @@ function countConnection(cluster: UpstreamCluster, host: Host, socket: Socket): 
     stats.upstream_cx_destroy.value += 1;
     host.stats.cx_active -= 1;
   });
-}
-
-function createStreamInfo(connection: DownstreamConnection, upstreamCluster: string, startTime: number): StreamInfo {
-  return {
-    startTime,
-    requestLastByteMs: -1,
-    upstreamFirstByteMs: -1,
-    upstreamLastByteMs: -1,
-    durationMs: -1,
-    protocol: '',
-    method: '',
-    originalPath: '',
-    path: '',
-    authority: '',
-    responseCode: 0,
-    responseCodeDetails: '',
-    connectionTerminationDetails: '',
-    responseFlags: 0,
-    bytesReceived: 0,
-    bytesSent: 0,
-    routeName: '',
-    upstreamCluster,
-    upstreamHost: '',
-    upstreamLocalAddress: '',
-    upstreamTransportFailureReason: '',
-    upstreamRequestAttemptCount: 0,
-    downstreamLocalAddress: connection.localAddress,
-    downstreamRemoteAddress: connection.remoteAddress,
-    requestedServerName: connection.serverName,
-    downstreamTlsVersion: connection.tls?.version ?? '',
-    downstreamTlsCipher: connection.tls?.cipher ?? '',
-    downstreamPeerSubject: connection.tls?.peer?.subject ?? '',
-    downstreamPeerUriSan: connection.tls?.peer?.uriSan ?? '',
-    requestHeader: () => undefined,
-    responseHeader: () => undefined,
-  };
 }

@@ -35,7 +35,14 @@ export function compileCertificateCheck(
   );
   const spkiHashes = new Set(contexts.flatMap((context) => context.verifyCertificateSpki));
   const sanMatchers = contexts.flatMap((context) => [
-    ...context.matchTypedSubjectAltNames.map(({ sanType, matcher }) => ({ sanType, matches: compile(matcher, field) })),
+    ...context.matchTypedSubjectAltNames.map(({ sanType, matcher }) => ({
+      sanType,
+      // A certificate for *.example.com has the name a.example.com.
+      matches:
+        sanType === SanType.DNS && matcher?.matchPattern.case === 'exact'
+          ? dnsNameMatcher(matcher.matchPattern.value)
+          : compile(matcher, field),
+    })),
     ...context.matchSubjectAltNames.map((matcher) => ({
       sanType: SanType.SAN_TYPE_UNSPECIFIED,
       matches: compile(matcher, field),
@@ -56,6 +63,24 @@ export function compileCertificateCheck(
       names.some((name) => (sanType === SanType.SAN_TYPE_UNSPECIFIED || sanType === name.type) && matches(name.value)),
     );
     return fits ? undefined : 'fail_verify_san';
+  };
+}
+
+/** Whether one of the certificate's names is that one: a DNS name or address, wildcards of the certificate counting. */
+export function hasName(certificate: X509Certificate, name: string): boolean {
+  const matches = dnsNameMatcher(name);
+  return subjectAltNames(certificate).some(({ type, value }) =>
+    type === SanType.DNS ? matches(value) : value === name,
+  );
+}
+
+// RFC 6125 section 6.4.3: a wildcard stands for exactly one label, the leftmost.
+function dnsNameMatcher(name: string): (pattern: string) => boolean {
+  const wanted = name.toLowerCase();
+  const wildcard = `*${wanted.slice(Math.max(0, wanted.indexOf('.')))}`;
+  return (pattern) => {
+    const own = pattern.toLowerCase();
+    return own === wanted || (own === wildcard && wanted.indexOf('.') > 0);
   };
 }
 

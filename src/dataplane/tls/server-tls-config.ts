@@ -127,9 +127,17 @@ function validationOf(
 // Most chains of a gateway have the same parameters: OpenSSL checks each combination once.
 const checkedParameters = new Map<string, TlsVersionsAndCiphers>();
 
-function compileParameters(params: TlsParameters | undefined, field: string): TlsVersionsAndCiphers {
+/**
+ * @param defaultMaximum the highest version where none is given
+ * @throws ConfigError for what OpenSSL does not know
+ */
+export function compileParameters(
+  params: TlsParameters | undefined,
+  field: string,
+  defaultMaximum: SecureVersion = 'TLSv1.3',
+): TlsVersionsAndCiphers {
   const minVersion = VERSIONS[params?.tlsMinimumProtocolVersion ?? TlsProtocol.TLS_AUTO] ?? 'TLSv1.2';
-  const maxVersion = VERSIONS[params?.tlsMaximumProtocolVersion ?? TlsProtocol.TLS_AUTO] ?? 'TLSv1.3';
+  const maxVersion = VERSIONS[params?.tlsMaximumProtocolVersion ?? TlsProtocol.TLS_AUTO] ?? defaultMaximum;
   if (minVersion > maxVersion)
     throw new ConfigError(
       `${field}: tls_minimum_protocol_version ${minVersion} is above tls_maximum_protocol_version ${maxVersion}`,

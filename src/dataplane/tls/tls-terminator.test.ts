@@ -126,6 +126,16 @@ describe('a TLS filter chain', () => {
     expect(seen[0]?.tls?.cipher).toMatch(/^TLS_/);
   });
 
+  it.each([['h2'], ['unheard-of']])('goes on without ALPN for a client that offers %s alone', async (offer) => {
+    const { port, secrets, seen } = await listen([simple('one', 'a.test')]);
+    secrets.update(xds.identitySecret('one', server));
+    expect(await dial(port, { ALPNProtocols: [offer] })).toMatchObject({ text: 'hello', error: '' });
+    const renewed = stranger.issue('a.test');
+    secrets.update(xds.identitySecret('one', renewed));
+    expect(await dial(port, { ALPNProtocols: [offer], ca: stranger.ca })).toMatchObject({ text: 'hello', error: '' });
+    expect(seen.map(({ alpn }) => alpn)).toEqual(['', '']);
+  });
+
   it.each([
     ['no SNI', { servername: '' }],
     ['an unknown name', { servername: 'x.test' }],

@@ -37,6 +37,8 @@ export class TlsTerminator {
   readonly #onSecure: (socket: TLSSocket, info: TlsInfo) => void;
   /** Made at the first connection, and anew when a secret it was made from has changed. */
   #server: Server | undefined;
+  /** The same, for clients that offer no protocol of ours. Made when the first of them comes. */
+  #serverWithoutAlpn: Server | undefined;
   #madeFrom: readonly (CompiledSecret | undefined)[] = [];
   #complainedAbout = '';
 
@@ -54,15 +56,21 @@ export class TlsTerminator {
     this.#onSecure = onSecure;
   }
 
-  /** Starts the handshake on a paused socket whose bytes read so far were put back. The socket is the terminator's until it is secure. */
-  accept(socket: Socket): void {
+  /**
+   * Starts the handshake on a paused socket whose bytes read so far were put back. The socket is the terminator's until it is secure.
+   * @param offered what the client offers in ALPN; empty where it offers nothing, or where nobody has looked
+   */
+  accept(socket: Socket, offered: readonly string[]): void {
     const server = this.#currentServer();
     if (server === undefined) {
       this.#count('server_ssl_socket_factory.downstream_context_secrets_not_ready');
       socket.destroy();
       return;
     }
-    server.emit('connection', socket);
+    // Where no protocol is common OpenSSL ends the handshake with an alert; Envoy goes on as if ALPN had not been offered.
+    const agrees = offered.length === 0 || offered.some((protocol) => this.#config.alpn.includes(protocol));
+    if (!agrees) this.#serverWithoutAlpn ??= this.#createServer(this.#madeFrom as CompiledSecret[], []);
+    ((agrees ? undefined : this.#serverWithoutAlpn) ?? server).emit('connection', socket);
   }
 
   #currentServer(): Server | undefined {
@@ -71,6 +79,7 @@ export class TlsTerminator {
     const secrets = names.map((name) => this.#services.secrets.get(name));
     if (this.#server !== undefined && secrets.every((secret, index) => secret === this.#madeFrom[index]))
       return this.#server;
+    this.#serverWithoutAlpn = undefined;
     const problem = this.#problemOf(names, secrets);
     if (problem !== undefined) {
       if (problem !== this.#complainedAbout)
@@ -85,7 +94,7 @@ export class TlsTerminator {
     this.#complainedAbout = '';
     this.#madeFrom = secrets;
     try {
-      this.#server = this.#createServer(secrets as CompiledSecret[]);
+      this.#server = this.#createServer(secrets as CompiledSecret[], this.#config.alpn);
     } catch (error) {
       // Every part was checked when it arrived; what is left is a combination that OpenSSL does not like.
       this.#services.log.error({ filterChain: this.#chain, err: error }, 'TLS context refused by OpenSSL');
@@ -106,7 +115,7 @@ export class TlsTerminator {
     return undefined;
   }
 
-  #createServer(secrets: readonly CompiledSecret[]): Server {
+  #createServer(secrets: readonly CompiledSecret[], alpn: readonly string[]): Server {
     const config = this.#config;
     const identities: Identity[] = [...config.identities];
     const contexts: CertificateValidationContext[] = config.validation === undefined ? [] : [config.validation];
@@ -136,7 +145,7 @@ export class TlsTerminator {
       rejectUnauthorized: config.requireClientCertificate && strict,
       honorCipherOrder: true,
       handshakeTimeout: this.#timeoutMs,
-      ...(config.alpn.length > 0 ? { ALPNProtocols: [...config.alpn] } : {}),
+      ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
       ...(config.sessionTimeout === undefined ? {} : { sessionTimeout: config.sessionTimeout }),
       ...(config.sessionTickets
         ? { ticketKeys: this.#ticketKeys(identities, ca) }

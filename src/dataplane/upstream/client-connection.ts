@@ -3,32 +3,14 @@
 import type { Socket } from 'node:net';
 import { ChunkedDecoder } from '../http/chunked-decoder.ts';
 import { HeadBuffer } from '../http/head-buffer.ts';
-import { CHUNKED, parseResponseHead, type ResponseHead, UNFRAMED } from '../http/head-parser.ts';
+import { CHUNKED, parseResponseHead, UNFRAMED } from '../http/head-parser.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { Known } from '../http/header-names.ts';
-import { writeChunk } from '../http/write-chunk.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
+import { connectFailure } from './connect-failure.ts';
 import type { HttpPool } from './http-pool.ts';
-
-/** Who uses a connection for one request. Calls stop after onUpstreamEnd, onUpstreamReset or `release`. */
-export interface UpstreamHandler {
-  /** A connection is there: send the request. */
-  onUpstreamReady(connection: ClientConnection): void;
-  /** No connection could be made. `failure` is what the connect said, in Envoy's words. */
-  onUpstreamFailure(failure: string): void;
-  /** 1xx other than 101. */
-  onUpstreamInformational(head: ResponseHead): void;
-  /** `ended`: the response has no body. */
-  onUpstreamHead(head: ResponseHead, ended: boolean): void;
-  onUpstreamData(bytes: Buffer): void;
-  onUpstreamEnd(trailers: HeaderList | undefined): void;
-  /** The connection broke, or what came is not HTTP, before the response was over. */
-  onUpstreamReset(reason: 'connection_termination' | 'protocol_error'): void;
-  /** All of one read was handed over: a good moment to write what was gathered. */
-  onUpstreamFlush(): void;
-  /** The connection takes more request body again. */
-  onUpstreamDrain(): void;
-}
+import { RequestWriter } from './request-writer.ts';
+import type { UpstreamHandler } from './upstream-handler.ts';
 
 const State = {
   Connecting: 0,
@@ -56,14 +38,13 @@ export class ClientConnection implements TimerEntry {
   /** `ip:port` of our end. */
   localAddress = '';
   #socket: Socket | undefined = undefined;
+  #writer: RequestWriter | undefined = undefined;
   #handler: UpstreamHandler | undefined = undefined;
   #state: number = State.Connecting;
   readonly #head = new HeadBuffer();
   #remaining = 0;
   #decoder: ChunkedDecoder | undefined = undefined;
   #isHeadRequest = false;
-  #requestDone = false;
-  #requestChunked = false;
   #keepAlive = true;
   #served = 0;
   #idleSince = 0;
@@ -75,11 +56,13 @@ export class ClientConnection implements TimerEntry {
 
   /** Starts connecting; the pool hears onConnected or onClosed. */
   connect(): void {
-    const { cluster, host } = this.pool;
-    const socket = cluster.deps.connect({ host: host.ip, port: host.port, noDelay: true });
+    const { cluster, host, serverName } = this.pool;
+    const { transport } = cluster;
+    const socket = transport.connect({ host: host.ip, port: host.port, noDelay: true }, serverName);
     this.#socket = socket;
+    this.#writer = new RequestWriter(socket);
     cluster.deps.timers.arm(this, cluster.connectTimeoutMs);
-    socket.on('connect', () => {
+    socket.on(transport.connectedEvent, () => {
       if (this.#state !== State.Connecting) return;
       cluster.deps.timers.disarm(this);
       this.#state = State.Idle;
@@ -102,8 +85,7 @@ export class ClientConnection implements TimerEntry {
   attach(handler: UpstreamHandler): void {
     this.#handler = handler;
     this.#state = State.Head;
-    this.#requestDone = false;
-    this.#requestChunked = false;
+    this.#writer!.begin();
     this.#served += 1;
   }
 
@@ -137,53 +119,24 @@ export class ClientConnection implements TimerEntry {
    * Sends a request head, with the first (or only) part of its body.
    *
    * @param text the head, complete with its empty line; latin1
-   * @param body already framed unless `chunked`
    * @param chunked frame `body` and what `writeBody` brings
-   * @param ended nothing follows
    * @returns false when the socket's buffer is full: wait for onUpstreamDrain
    */
-  writeHead(text: string, body: Buffer | undefined, chunked: boolean, ended: boolean, isHeadRequest: boolean): boolean {
+  writeHead(text: string, body: Buffer | undefined, chunked: boolean, isHeadRequest: boolean): boolean {
     this.#isHeadRequest = isHeadRequest;
-    this.#requestChunked = chunked;
-    const socket = this.#socket!;
-    let flowing: boolean;
-    if (body === undefined || body.length === 0) {
-      flowing = socket.write(text, 'latin1');
-    } else if (chunked) {
-      socket.cork();
-      socket.write(text, 'latin1');
-      flowing = writeChunk(socket, body);
-      socket.uncork();
-    } else if (body.length <= 4096) {
-      flowing = socket.write(text + body.toString('latin1'), 'latin1');
-    } else {
-      socket.cork();
-      socket.write(text, 'latin1');
-      flowing = socket.write(body);
-      socket.uncork();
-    }
-    if (ended) this.endRequest(undefined);
-    return flowing;
+    return this.#writer!.writeHead(text, body, chunked);
   }
 
   /** Sends more of the body. @returns as writeHead */
   writeBody(bytes: Buffer): boolean {
-    if (this.#state === State.Closed) return true;
-    return this.#requestChunked ? writeChunk(this.#socket!, bytes) : this.#socket!.write(bytes);
+    return this.#state === State.Closed || this.#writer!.writeBody(bytes);
   }
 
   /** The request is complete. */
   endRequest(trailers: HeaderList | undefined): void {
-    if (this.#state === State.Closed || this.#requestDone) return;
-    if (this.#requestChunked) {
-      let text = '0\r\n';
-      if (trailers !== undefined) {
-        const { fields } = trailers;
-        for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
-      }
-      this.#socket!.write(`${text}\r\n`, 'latin1');
-    }
-    this.#requestDone = true;
+    const writer = this.#writer!;
+    if (this.#state === State.Closed || writer.done) return;
+    writer.end(trailers);
     if (this.#state === State.ResponseDone) this.#finish();
   }
 
@@ -206,11 +159,6 @@ export class ClientConnection implements TimerEntry {
   /** Closes at once. A handler hears onUpstreamReset. */
   close(): void {
     this.#destroy();
-  }
-
-  /** In a tunnel: no more bytes towards the upstream. */
-  endTunnel(): void {
-    this.#socket!.end();
   }
 
   #destroy(): void {
@@ -346,7 +294,7 @@ export class ClientConnection implements TimerEntry {
       this.pool.cluster.stats.upstream_cx_protocol_error.value += 1;
     }
     // An answer before the request was over: what the client still sends has nowhere to go (Envoy closes too).
-    if (this.#requestDone) this.#finish();
+    if (this.#writer!.done) this.#finish();
     else this.#destroy();
     handler.onUpstreamEnd(trailers);
   }
@@ -398,23 +346,5 @@ export class ClientConnection implements TimerEntry {
     this.#handler = undefined;
     this.pool.onClosed(this, established, established && state !== State.Idle, this.#failure);
     handler?.onUpstreamReset('connection_termination');
-  }
-}
-
-/** What a failed connect is called in Envoy's access log (`upstream_transport_failure_reason`). */
-export function connectFailure(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'delayed connect error: Connection refused';
-    case 'EHOSTUNREACH':
-      return 'delayed connect error: No route to host';
-    case 'ENETUNREACH':
-      return 'immediate connect error: Network is unreachable';
-    case 'ECONNRESET':
-      return 'delayed connect error: Connection reset by peer';
-    case 'ETIMEDOUT':
-      return 'delayed connect error: Connection timed out';
-    default:
-      return `delayed connect error: ${error.message}`;
   }
 }

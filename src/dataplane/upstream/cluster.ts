@@ -1,18 +1,22 @@
 // One upstream cluster: its configuration as numbers, its hosts, its circuit breakers, and the choice of a host.
 
 import type { Socket, TcpNetConnectOpts } from 'node:net';
+import { create, equals } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_LbPolicy } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { TransportSocketSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { ConfigError } from '../connection.ts';
 import type { Stats } from '../stats/stats.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
+import type { CompiledSecret } from '../tls/secrets.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
 import { durationMs } from './duration.ts';
 import type { Host } from './host.ts';
 import { HttpPool } from './http-pool.ts';
 import { LeastRequest, type LoadBalancer, RandomChoice, RoundRobin } from './load-balancer.ts';
-import { httpProtocolOptions } from './protocol-options.ts';
+import { type HttpOptions, httpProtocolOptions } from './protocol-options.ts';
+import { compileTransport, type UpstreamTransport } from './transport-socket.ts';
 
 /** What clusters need from outside. */
 export interface ClusterDeps {
@@ -24,6 +28,8 @@ export interface ClusterDeps {
   readonly random: () => number;
   /** Opens a TCP connection (`net.connect`). */
   readonly connect: (options: TcpNetConnectOpts) => Socket;
+  /** A secret that SDS brought; without this there are none. */
+  readonly secret?: (name: string) => CompiledSecret | undefined;
   /** All addresses of a name, IPv4 and IPv6 as `family` asks (0: both). Rejects when there are none. */
   readonly resolve: (hostname: string, family: 0 | 4 | 6) => Promise<readonly string[]>;
   readonly log: Logger;
@@ -46,6 +52,8 @@ export class UpstreamCluster {
   readonly deps: ClusterDeps;
   #config: Cluster;
   #limits!: Limits;
+  #transport!: UpstreamTransport;
+  #options!: HttpOptions;
   #hosts: readonly Host[] = [];
   #balancer: LoadBalancer = new RoundRobin([], 0);
   #stats: ClusterStats | undefined = undefined;
@@ -75,6 +83,11 @@ export class UpstreamCluster {
     return this.#limits;
   }
 
+  /** How sockets to the hosts are opened: with TLS where the cluster has it. The only way to reach them. */
+  get transport(): UpstreamTransport {
+    return this.#transport;
+  }
+
   /** All hosts, healthy or not. */
   get hosts(): readonly Host[] {
     return this.#hosts;
@@ -96,6 +109,17 @@ export class UpstreamCluster {
   configure(config: Cluster): void {
     checkSupported(config);
     const options = httpProtocolOptions(config);
+    const sameTransport =
+      this.#transport !== undefined &&
+      equals(TransportSocketSchema, config.transportSocket ?? NO_TLS, this.#config.transportSocket ?? NO_TLS) &&
+      options.autoSni === this.#options.autoSni &&
+      options.autoSanValidation === this.#options.autoSanValidation;
+    const transport = sameTransport
+      ? this.#transport
+      : compileTransport(config, options.autoSanValidation, {
+          connect: this.deps.connect,
+          secret: this.deps.secret ?? (() => undefined),
+        });
     const thresholds = config.circuitBreakers?.thresholds.find((threshold) => threshold.priority === 0);
     this.#limits = {
       maxConnections: thresholds?.maxConnections ?? 1024,
@@ -106,14 +130,18 @@ export class UpstreamCluster {
     this.connectTimeoutMs = durationMs(config.connectTimeout, 5000);
     this.idleTimeoutMs = options.idleTimeoutMs;
     this.maxRequestsPerConnection = options.maxRequestsPerConnection;
+    this.#options = options;
+    this.#transport = transport;
     this.#config = config;
+    // Connections of another transport (in the clear, or by another name) must not carry one more request.
+    if (!sameTransport) for (const host of this.#hosts) host.dropPools();
     this.#rebuild();
   }
 
   /** Replaces the set of hosts (or tells that weights or health of some changed). Pools of hosts that left are drained. */
   setHosts(hosts: readonly Host[]): void {
     const staying = new Set(hosts);
-    for (const host of this.#hosts) if (!staying.has(host)) host.pool?.drain();
+    for (const host of this.#hosts) if (!staying.has(host)) host.drainPools();
     this.#hosts = hosts;
     this.#rebuild();
     if (this.#stats !== undefined) {
@@ -136,20 +164,27 @@ export class UpstreamCluster {
     return host;
   }
 
-  /** The HTTP connections to a host of this cluster. */
-  poolOf(host: Host): HttpPool {
+  /**
+   * The HTTP connections to a host of this cluster.
+   * @param authority the host that a request asks for: with `auto_sni` each has connections of its own
+   */
+  poolOf(host: Host, authority = ''): HttpPool {
+    // A name to ask for, or to find in the certificate: what one request's host was asked for must not serve another's.
+    const { autoSni, autoSanValidation } = this.#options;
+    const serverName = autoSni || autoSanValidation ? hostnameOf(authority) : '';
+    if (serverName !== '') return host.poolFor(serverName, () => new HttpPool(this, host, serverName));
     host.pool ??= new HttpPool(this, host);
     return host.pool;
   }
 
   /** Finishes requests under way and closes idle connections. */
   drain(): void {
-    for (const host of this.#hosts) host.pool?.drain();
+    for (const host of this.#hosts) host.drainPools();
   }
 
   /** Closes all connections. */
   close(): void {
-    for (const host of this.#hosts) host.pool?.close();
+    for (const host of this.#hosts) host.closePools();
   }
 
   #rebuild(): void {
@@ -188,6 +223,14 @@ export function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: num
   return hosts.filter((host) => host.priority === priorities[0]);
 }
 
+const NO_TLS = create(TransportSocketSchema);
+
+/** An authority without its port, an IPv6 address without brackets. */
+function hostnameOf(authority: string): string {
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))/.exec(authority) ?? [];
+  return (bracketed ?? plain ?? '').toLowerCase();
+}
+
 function checkSupported(config: Cluster): void {
   const where = `Cluster ${config.name}`;
   if (config.name === '') throw new ConfigError('Cluster: name: expected a name, got an empty string');
@@ -201,12 +244,6 @@ function checkSupported(config: Cluster): void {
       throw new ConfigError(
         `${where}: lb_policy: ${Cluster_LbPolicy[config.lbPolicy] ?? config.lbPolicy} is not supported; use ROUND_ROBIN, LEAST_REQUEST or RANDOM`,
       );
-  }
-  const transport = config.transportSocket;
-  if (transport !== undefined && transport.name !== 'envoy.transport_sockets.raw_buffer') {
-    throw new ConfigError(
-      `${where}: transport_socket: ${transport.name} is not supported; use envoy.transport_sockets.raw_buffer`,
-    );
   }
   if (config.lbSubsetConfig !== undefined && config.lbSubsetConfig.subsetSelectors.length > 0) {
     throw new ConfigError(`${where}: lb_subset_config: not supported; use one cluster per subset`);

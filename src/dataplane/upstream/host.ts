@@ -14,6 +14,9 @@ export interface HostStats {
   rq_timeout: number;
 }
 
+// Names that one host has connections for at a time.
+const MAX_SERVER_NAMES = 256;
+
 /** Envoy's host health as EDS says it. DRAINING, UNHEALTHY and TIMEOUT hosts get no requests. */
 export type HostHealth = 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
 
@@ -51,6 +54,44 @@ export class Host {
     this.weight = weight;
     this.priority = priority;
     this.health = health;
+  }
+
+  #poolsByServerName: Map<string, HttpPool> | undefined;
+
+  /** The connections that ask for a name by SNI. At most so many names have connections: they come from requests, which are anybody's. */
+  poolFor(serverName: string, make: () => HttpPool): HttpPool {
+    this.#poolsByServerName ??= new Map();
+    const pools = this.#poolsByServerName;
+    let pool = pools.get(serverName);
+    if (pool === undefined) {
+      const [oldest] = pools;
+      if (pools.size >= MAX_SERVER_NAMES && oldest !== undefined) {
+        oldest[1].drain();
+        pools.delete(oldest[0]);
+      }
+      pool = make();
+      pools.set(serverName, pool);
+    }
+    return pool;
+  }
+
+  /** Lets requests under way finish and closes idle connections. */
+  drainPools(): void {
+    this.pool?.drain();
+    for (const pool of this.#poolsByServerName?.values() ?? []) pool.drain();
+  }
+
+  /** The same, and the next request makes a new connection. */
+  dropPools(): void {
+    this.drainPools();
+    this.pool = undefined;
+    this.#poolsByServerName = undefined;
+  }
+
+  /** Closes everything now. */
+  closePools(): void {
+    this.pool?.close();
+    for (const pool of this.#poolsByServerName?.values() ?? []) pool.close();
   }
 
   get healthy(): boolean {

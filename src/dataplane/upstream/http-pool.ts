@@ -1,9 +1,10 @@
 // The HTTP/1.1 connections to one host: idle ones re-used last in first out, requests waiting for one, circuit breakers.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/connection_pooling
 
-import { ClientConnection, type UpstreamHandler } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
 import type { UpstreamCluster } from './cluster.ts';
 import type { Host } from './host.ts';
+import type { UpstreamHandler } from './upstream-handler.ts';
 
 /** What `acquire` says: a connection now, one later (`onUpstreamReady` or `onUpstreamFailure` follow), or a circuit breaker is open. */
 export type Acquired = ClientConnection | 'pending' | 'overflow';
@@ -12,15 +13,18 @@ export type Acquired = ClientConnection | 'pending' | 'overflow';
 export class HttpPool {
   readonly cluster: UpstreamCluster;
   readonly host: Host;
+  /** SNI of these connections where the cluster takes it from requests, else ''. */
+  readonly serverName: string;
   readonly #idle: ClientConnection[] = [];
   readonly #all = new Set<ClientConnection>();
   #pending: UpstreamHandler[] = [];
   #connecting = 0;
   #draining = false;
 
-  constructor(cluster: UpstreamCluster, host: Host) {
+  constructor(cluster: UpstreamCluster, host: Host, serverName = '') {
     this.cluster = cluster;
     this.host = host;
+    this.serverName = serverName;
   }
 
   /** Takes an idle connection, or queues the handler for one. */

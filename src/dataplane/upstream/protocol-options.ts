@@ -15,18 +15,24 @@ export interface HttpOptions {
   readonly idleTimeoutMs: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
+  /** The SNI of a connection is the host of the request it is made for. */
+  readonly autoSni: boolean;
+  /** The server's certificate must be for that host. */
+  readonly autoSanValidation: boolean;
 }
 
 /** @throws ConfigError where the cluster asks for another protocol than HTTP/1.1 */
 export function httpProtocolOptions(config: Cluster): HttpOptions {
   const where = `Cluster ${config.name}`;
   let common = config.commonHttpProtocolOptions;
+  let upstream = config.upstreamHttpProtocolOptions;
   for (const [key, any] of Object.entries(config.typedExtensionProtocolOptions)) {
     const options = key === KEY ? anyUnpack(any, HttpProtocolOptionsSchema) : undefined;
     if (options === undefined) {
       throw new ConfigError(`${where}: typed_extension_protocol_options[${key}]: not supported; only ${KEY} is`);
     }
     common = options.commonHttpProtocolOptions ?? common;
+    upstream = options.upstreamHttpProtocolOptions ?? upstream;
     const protocol = options.upstreamProtocolOptions;
     if (
       protocol.case === 'explicitHttpConfig' &&
@@ -41,5 +47,7 @@ export function httpProtocolOptions(config: Cluster): HttpOptions {
   return {
     idleTimeoutMs: durationMs(common?.idleTimeout, HOUR),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? config.maxRequestsPerConnection ?? 0,
+    autoSni: upstream?.autoSni ?? false,
+    autoSanValidation: upstream?.autoSanValidation ?? false,
   };
 }

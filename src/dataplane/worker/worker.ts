@@ -53,6 +53,7 @@ export class Worker implements WorkerPort {
       now: Date.now,
       random: Math.random,
       connect,
+      secret: (name) => this.#secrets.get(name),
       resolve: async (hostname, family) =>
         (await lookup(hostname, { all: true, family })).map(({ address }) => address),
       log,

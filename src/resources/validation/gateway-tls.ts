@@ -30,7 +30,39 @@ const CIPHER_SUITES = new Set([
 
 /** https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings */
 export function checkServerTls(tls: ServerTls, path: FieldPath): Finding[] {
-  return [...checkVersions(tls, path), ...checkCipherSuites(tls, path), ...checkCertificates(tls, path)];
+  return [
+    ...checkVersions(tls, path),
+    ...checkCipherSuites(tls, path),
+    ...checkCertificates(tls, path),
+    ...checkFingerprints(tls, path),
+  ];
+}
+
+/** SHA-256 of client certificates (hex, perhaps with colons) and of their public keys (base64). */
+function checkFingerprints(tls: ServerTls, path: FieldPath): Finding[] {
+  const hashes = (tls.verifyCertificateHash ?? []).flatMap((hash, index) =>
+    /^(?:[\da-f]{64}|[\da-f]{2}(?::[\da-f]{2}){31})$/i.test(hash)
+      ? []
+      : [
+          error(
+            [...path, 'verifyCertificateHash', index],
+            `"${hash}" is no SHA-256 hash`,
+            '64 hex digits: openssl x509 -in FILE -outform DER | openssl dgst -sha256',
+          ),
+        ],
+  );
+  const keys = (tls.verifyCertificateSpki ?? []).flatMap((hash, index) =>
+    /^[A-Za-z\d+/]{43}=$/.test(hash)
+      ? []
+      : [
+          error(
+            [...path, 'verifyCertificateSpki', index],
+            `"${hash}" is no SHA-256 hash in base64`,
+            '44 characters, the hash of the public key in DER form',
+          ),
+        ],
+  );
+  return [...hashes, ...keys];
 }
 
 function checkVersions(tls: ServerTls, path: FieldPath): Finding[] {

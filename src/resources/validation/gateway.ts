@@ -6,6 +6,7 @@ import { isIpAddress, isWildcardDomain } from '../hosts.ts';
 import { isDnsLabel } from '../names.ts';
 import type { Gateway, GatewayServer } from '../types.ts';
 import { checkServerTls } from './gateway-tls.ts';
+import { checkSniWildcard } from './proxy-values.ts';
 import { checkLabels, checkPort, protocolClass } from './syntax.ts';
 
 /** https://istio.io/latest/docs/reference/config/networking/gateway/ */
@@ -83,6 +84,9 @@ function checkServer(server: GatewayServer, path: FieldPath): Finding[] {
       ),
     );
   }
+  if (kind === 'tls')
+    for (const [index, host] of hosts.entries())
+      findings.push(...checkSniWildcard([...path, 'hosts', index], host.slice(host.indexOf('/') + 1)));
   if (tls === undefined) return findings;
   if (kind !== 'tls') {
     const isRedirectOnly =

@@ -7,6 +7,7 @@ import { isDnsLabel } from '../names.ts';
 import { nearest } from '../nearest.ts';
 import type { HttpRoute } from '../types.ts';
 import { checkDestination, checkDestinations } from './destination.ts';
+import { checkHeaderValue, checkOneLine } from './proxy-values.ts';
 import {
   checkDuration,
   checkGatewayNames,
@@ -95,6 +96,8 @@ function checkAction(route: HttpRoute, path: FieldPath, isDelegate: boolean): Fi
       );
     if (redirect.scheme && redirect.scheme !== 'http' && redirect.scheme !== 'https')
       findings.push(error([...at, 'scheme'], `"${redirect.scheme}" is not http or https`));
+    findings.push(...checkOneLine([...at, 'uri'], redirect.uri));
+    findings.push(...checkOneLine([...at, 'authority'], redirect.authority));
     if (redirect.port !== undefined && redirect.port > 0) findings.push(...checkPort([...at, 'port'], redirect.port));
   }
   if (directResponse !== undefined) {
@@ -127,6 +130,16 @@ function checkMatch(match: HttpMatch, path: FieldPath, usesDelegation: boolean):
       texts.push([[...path, field, name], value]);
       if (field !== 'queryParams' && !isMatchableHeader(name))
         findings.push(error([...path, field, name], `"${name}" is no header name`, 'letters, digits and "-"'));
+      if (name === '')
+        findings.push(...(field === 'queryParams' ? [error([...path, field, name], 'a parameter needs a name')] : []));
+      if (value?.prefix === '')
+        findings.push(
+          error(
+            [...path, field, name, 'prefix'],
+            'the prefix is empty',
+            'leave the match empty ({}) to ask whether it is there',
+          ),
+        );
     }
   }
   for (const [at, text] of texts) {
@@ -165,8 +178,10 @@ function checkHeaders(headers: Headers | undefined, path: FieldPath): Finding[] 
   for (const direction of ['request', 'response'] as const) {
     const { add = {}, set = {}, remove = [] } = headers?.[direction] ?? {};
     for (const [operation, values] of Object.entries({ add, set }))
-      for (const name of Object.keys(values))
-        findings.push(...checkChangedHeader(name, direction, operation, [...path, direction, operation, name]));
+      for (const [name, value] of Object.entries(values)) {
+        const at = [...path, direction, operation, name];
+        findings.push(...checkChangedHeader(name, direction, operation, at), ...checkHeaderValue(at, value));
+      }
     for (const [index, name] of remove.entries())
       findings.push(...checkChangedHeader(name, direction, 'remove', [...path, direction, 'remove', index]));
   }
@@ -246,6 +261,7 @@ function checkRewrite({ rewrite, headers }: HttpRoute, path: FieldPath): Finding
   const at = [...path, 'rewrite'];
   if (rewrite !== undefined) {
     const { uri, authority, uriRegexRewrite } = rewrite;
+    findings.push(...checkOneLine([...at, 'uri'], uri), ...checkOneLine([...at, 'authority'], authority));
     if (uri && uriRegexRewrite)
       findings.push(error(at, 'only one of uri and uriRegexRewrite may be set', 'keep one of them'));
     if (!uri && !authority && !uriRegexRewrite)

@@ -4,7 +4,7 @@
 import type { FieldPath } from '../field-path.ts';
 import { error, type Finding } from '../finding.ts';
 import { hostMatches } from '../hosts.ts';
-import { resolveShortName, serviceHost } from '../names.ts';
+import { resolveGatewayName, resolveShortName, serviceHost } from '../names.ts';
 import { nearest } from '../nearest.ts';
 import type { ResourceObject } from '../object.ts';
 import { matchesLabels } from '../selectors.ts';
@@ -164,7 +164,7 @@ function checkCredential(
   const where = namespaces.join(' or ');
   const hint =
     elsewhere === undefined
-      ? `make it with: kubectl create -n ${namespaces[0]} secret tls ${name} --cert FILE --key FILE`
+      ? `make it with: kubectl create -n ${namespaces[0]} secret tls ${name} --cert FILE --key FILE --dry-run=client -o yaml > ${name}.yaml`
       : `there is one in namespace ${elsewhere.metadata.namespace}: secrets are read from the namespace of the gateway workload`;
   return [error(path, `secret ${name} not found in namespace ${where}`, hint)];
 }
@@ -214,7 +214,7 @@ function checkGatewayName(
   { gateways, refused }: ReferenceIndex,
 ): Finding[] {
   if (name === 'mesh') return [];
-  const full = gatewayKey(name, namespace);
+  const full = resolveGatewayName(name, namespace);
   if (gateways.has(full) || refused.has(`Gateway ${full}`)) return [];
   const guess =
     nearest(full, gateways) ?? [...gateways].find((other) => other.endsWith(`/${full.slice(full.indexOf('/') + 1)}`));
@@ -225,13 +225,6 @@ function checkGatewayName(
       guess === undefined ? 'a Gateway of another namespace is written namespace/name' : `did you mean ${guess}?`,
     ),
   ];
-}
-
-/** `namespace/name` of a Gateway as a VirtualService names it; `name.namespace.svc…` is the old form of it. */
-function gatewayKey(name: string, namespace: string): string {
-  if (name.includes('/')) return name;
-  const [short, of] = name.split('.');
-  return of === undefined ? `${namespace}/${name}` : `${of}/${short}`;
 }
 
 function checkDestination(

@@ -55,7 +55,7 @@ export function validateSecret(secret: ResourceObject, now: Date): Finding[] {
     const [leaf] = chain;
     if (leaf !== undefined && key !== undefined && !leaf.checkPrivateKey(key)) {
       const message = `does not belong to the certificate in ${certificateKey} (${nameOf(leaf)})`;
-      findings.push(error(at(privateKey), message, 'both must come from the same openssl call: replace one of them'));
+      findings.push(error(at(privateKey), message, 'take the key that this certificate was made with'));
     }
   }
   for (const key of ['ca.crt', 'cacert']) {

@@ -1,6 +1,7 @@
 // Checks of values that several kinds have: ports, durations, names, labels, regular expressions, header names, exportTo.
 
 import { RE2JS } from 're2js';
+import { parseDuration } from '../duration.ts';
 import type { FieldPath } from '../field-path.ts';
 import { error, type Finding } from '../finding.ts';
 import { isFqdn } from '../hosts.ts';
@@ -53,26 +54,6 @@ export function checkDuration(path: FieldPath, text: unknown, options: { zero?: 
   if (milliseconds === 0 && options.zero === true) return [];
   if (milliseconds < 1) return [error(path, `${JSON.stringify(text)} is shorter than a millisecond`, 'at least 1ms')];
   return [];
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-  ms: 1,
-  us: 0.001,
-  µs: 0.001,
-  ns: 0.000_001,
-};
-
-/** A duration (`1m30s`) in milliseconds; undefined when the text is none. */
-export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^[+-]?(?:\d+(?:\.\d*)?(?:h|ms|m|s|us|µs|ns)|\.\d+(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return undefined;
-  let sum = 0;
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)(h|ms|m|s|us|µs|ns)/g))
-    sum += Number(amount) * (UNITS[unit as string] as number);
-  return text.startsWith('-') ? -sum : sum;
 }
 
 /** The longest regular expression Istio takes, in characters. */

@@ -7,6 +7,7 @@ import { hostMatches, isIpAddress, isIpSubnet, isWildcardDomain } from '../hosts
 import type { HttpRoute, TcpRoute, TlsRoute, VirtualService, VirtualServiceSpec } from '../types.ts';
 import { checkDestinations } from './destination.ts';
 import { checkHttpRoute } from './http-route.ts';
+import { checkSniWildcard } from './proxy-values.ts';
 import { checkExportTo, checkGatewayNames, checkLabels, checkPort } from './syntax.ts';
 
 /** https://istio.io/latest/docs/reference/config/networking/virtual-service/ */
@@ -101,6 +102,8 @@ function checkSniHost(host: string, hosts: readonly string[], path: FieldPath): 
     return [warning(path, `"${host}" is an address: clients send no address as SNI`, 'use a host name')];
   if (!isWildcardDomain(host))
     return [error(path, `"${host}" is no host name`, 'a DNS name, or one that starts with "*."')];
+  const partial = checkSniWildcard(path, host);
+  if (partial.length > 0) return partial;
   if (hosts.some((pattern) => hostMatches(pattern, host))) return [];
   return [
     error(

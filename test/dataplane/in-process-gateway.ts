@@ -4,18 +4,18 @@ import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { createRegistry, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { pino } from 'pino';
-import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
-import { HttpConnectionManagerSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { PreviousHostsPredicateSchema } from '../../xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
-import type { NetworkFilter, TlsInfo } from '../connection.ts';
-import { RouteTables } from '../router/route-tables.ts';
-import type { DataplaneServices } from '../services.ts';
-import { Stats } from '../stats/stats.ts';
-import type { StreamInfo } from '../stream-info.ts';
-import { TimerWheel } from '../timer-wheel.ts';
-import { ClusterSet } from '../upstream/cluster-set.ts';
-import { createHttpConnectionManager } from './connection-manager.ts';
+import type { NetworkFilter, TlsInfo } from '../../src/dataplane/connection.ts';
+import { createHttpConnectionManager } from '../../src/dataplane/http/connection-manager.ts';
+import { RouteTables } from '../../src/dataplane/router/route-tables.ts';
+import type { DataplaneServices } from '../../src/dataplane/services.ts';
+import { Stats } from '../../src/dataplane/stats/stats.ts';
+import type { StreamInfo } from '../../src/dataplane/stream-info.ts';
+import { TimerWheel } from '../../src/dataplane/timer-wheel.ts';
+import { ClusterSet } from '../../src/dataplane/upstream/cluster-set.ts';
+import { ClusterSchema } from '../../src/xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { RouterSchema } from '../../src/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import { HttpConnectionManagerSchema } from '../../src/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { PreviousHostsPredicateSchema } from '../../src/xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 
 const registry = createRegistry(RouterSchema, PreviousHostsPredicateSchema);
 
@@ -30,7 +30,7 @@ export interface GatewayConfig {
   readonly hcm: Record<string, unknown>;
   /** Clusters. */
   readonly clusters: readonly Record<string, unknown>[];
-  /** Called with a copy of each record, where given: access log on. */
+  /** Called with each record, where given: access log on. */
   readonly onRecord?: (info: StreamInfo) => void;
   /** Pretend that clients came over TLS. */
   readonly tls?: TlsInfo;
@@ -98,7 +98,7 @@ export async function startGateway(config: GatewayConfig, port = 0): Promise<Gat
     localIp: '192.0.2.2',
     uuid: randomUUID,
     log,
-    accessLogger: () => ({ log: (info) => onRecord?.({ ...info }) }),
+    accessLogger: () => ({ log: (info) => onRecord?.(info) }),
   };
   for (const cluster of config.clusters)
     clusters.updateCluster(fromJson(ClusterSchema, cluster as JsonValue, { registry }));

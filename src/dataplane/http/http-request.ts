@@ -1,0 +1,45 @@
+// One request as the proxy works on it: what its head said, and what the layers above the router made of that.
+
+import type { RouteRequest } from '../router/route-request.ts';
+import type { RequestHead } from './head-parser.ts';
+import type { HeaderList } from './header-list.ts';
+
+/** Changed in place on its way to the upstream. */
+export class HttpRequest implements RouteRequest {
+  method: string;
+  /** '' where the client named none. After a host rewrite the upstream's. */
+  authority: string;
+  scheme = '';
+  /** Path and query; normalized by admission, the upstream's after a rewrite. */
+  path: string;
+  /** Without Host. */
+  readonly headers: HeaderList;
+  readonly hasHost: boolean;
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1 */
+  readonly minorVersion: number;
+  /** CHUNKED, UNFRAMED or the Content-Length. */
+  readonly framing: number;
+  /** The path before any rewrite. */
+  originalPath: string;
+  /** The client's address as far as it can be trusted. */
+  remoteIp: string;
+  /** By `internal_address_config`. */
+  internal = false;
+  /** The protocol the client asks to change to, in lower case; '' for none. */
+  upgrade = '';
+  /** The client will send no other request on its connection. */
+  closes = false;
+
+  /** @param head its headers become the request's */
+  constructor(head: RequestHead, remoteIp: string) {
+    this.method = head.method;
+    this.authority = head.host ?? '';
+    this.path = head.target;
+    this.headers = head.headers;
+    this.hasHost = head.host !== undefined;
+    this.minorVersion = head.minorVersion;
+    this.framing = head.framing;
+    this.originalPath = head.target;
+    this.remoteIp = remoteIp;
+  }
+}

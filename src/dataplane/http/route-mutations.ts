@@ -1,0 +1,66 @@
+// Where a request went in the route table, and the header mutations that the levels on the way there ask for.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#custom-request-response-headers
+
+import { applyHeaderMutation, type HeaderMutation, type MutationContext } from '../router/header-mutation.ts';
+import type { ClusterTarget, CompiledRoute } from '../router/route.ts';
+import type { RouteTable } from '../router/route-table.ts';
+import type { CompiledVirtualHost } from '../router/virtual-host.ts';
+import type { HeaderList } from './header-list.ts';
+
+/** The way down: table, virtual host, route and (once chosen) the target among the route's clusters. */
+export class MatchedRoute {
+  readonly table: RouteTable;
+  readonly virtualHost: CompiledVirtualHost;
+  readonly route: CompiledRoute;
+  target: ClusterTarget | undefined = undefined;
+
+  constructor(table: RouteTable, virtualHost: CompiledVirtualHost, route: CompiledRoute) {
+    this.table = table;
+    this.virtualHost = virtualHost;
+    this.route = route;
+  }
+}
+
+/** Changes the headers of a request on its way to the upstream. */
+export function mutateRequest(matched: MatchedRoute, headers: HeaderList, context: MutationContext): void {
+  const { table, virtualHost, route, target } = matched;
+  applyLevels(
+    target?.requestMutation,
+    route.requestMutation,
+    virtualHost.requestMutation,
+    table.requestMutation,
+    table.mostSpecificWins,
+    headers,
+    context,
+  );
+}
+
+/** Changes the headers of a response on its way to the client. */
+export function mutateResponse(matched: MatchedRoute, headers: HeaderList, context: MutationContext): void {
+  const { table, virtualHost, route, target } = matched;
+  applyLevels(
+    target?.responseMutation,
+    route.responseMutation,
+    virtualHost.responseMutation,
+    table.responseMutation,
+    table.mostSpecificWins,
+    headers,
+    context,
+  );
+}
+
+// Whoever comes last has the last word: the outermost level, unless the table says otherwise.
+function applyLevels(
+  target: HeaderMutation | undefined,
+  route: HeaderMutation | undefined,
+  virtualHost: HeaderMutation | undefined,
+  table: HeaderMutation | undefined,
+  mostSpecificWins: boolean,
+  headers: HeaderList,
+  context: MutationContext,
+): void {
+  if (target === undefined && route === undefined && virtualHost === undefined && table === undefined) return;
+  const levels = [target, route, virtualHost, table];
+  if (mostSpecificWins) levels.reverse();
+  for (const mutation of levels) if (mutation !== undefined) applyHeaderMutation(mutation, headers, context);
+}
