@@ -2,7 +2,7 @@
 // The `limen` command: the built package where there is one to run, the TypeScript source in a checkout.
 
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import module from 'node:module'; // not by name: Node.js 20 has no enableCompileCache, and is to get as far as the message below
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 12)) {
@@ -11,6 +11,6 @@ if (major < 24 || (major === 24 && minor < 12)) {
   );
   process.exit(1);
 }
-enableCompileCache(); // start-up is mostly loading modules; this keeps their compiled form between runs
+module.enableCompileCache(); // start-up is mostly loading modules; this keeps their compiled form between runs
 const source = new URL('../src/cli/main.ts', import.meta.url);
 await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);

@@ -1,7 +1,7 @@
 // A listener with one connection manager in this process: what tests and the benchmark drive. The real listener is elsewhere.
 
 import { randomUUID } from 'node:crypto';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createRegistry, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import type { NetworkFilter, TlsInfo } from '../../src/dataplane/connection.ts';
@@ -43,6 +43,8 @@ export interface Gateway {
   readonly services: DataplaneServices;
   readonly filter: NetworkFilter;
   readonly stats: Stats;
+  /** Of clients, our end. */
+  readonly sockets: ReadonlySet<Socket>;
   close(): Promise<void>;
 }
 
@@ -127,7 +129,7 @@ export async function startGateway(config: GatewayConfig, port = 0): Promise<Gat
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  const sockets = new Set<import('node:net').Socket>();
+  const sockets = new Set<Socket>();
   await new Promise<void>((resolve) => {
     server.listen(port, '127.0.0.1', resolve);
   });
@@ -136,6 +138,7 @@ export async function startGateway(config: GatewayConfig, port = 0): Promise<Gat
     services,
     filter,
     stats,
+    sockets,
     close: async () => {
       timers.stop();
       clusters.close();

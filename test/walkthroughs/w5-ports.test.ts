@@ -107,7 +107,7 @@ describeWith(['curl'], 'W5: ports', () => {
     expect(rows.map((row) => row.PORT)).not.toContain('8080');
     await limen.until('the log says so', () =>
       limen.output.includes(
-        "default/bookinfo-gateway spec.servers[0].port.number: 7070 is not a port of the gateway's Service",
+        "default/bookinfo-gateway: spec.servers[0].port.number: 7070 is not a port of the gateway's Service",
       ),
     );
     await limen.until('port 80 no longer answers', async () => {

@@ -28,14 +28,17 @@ export function applyRouteAction(
   clusterOf: (destination: WeightedDestination, index: number) => string,
 ): void {
   const timeout = (spec.timeout === undefined ? undefined : toDuration(spec.timeout)) ?? seconds(0);
-  const action = create(RouteActionSchema, {
-    timeout,
-    // A stream has no end of its own accord; grpc-timeout is obeyed up to the route's timeout, and without one not at all.
-    maxStreamDuration: create(RouteAction_MaxStreamDurationSchema, {
+  const action = create(RouteActionSchema, { timeout });
+  // A gRPC client's own deadline counts up to the route's timeout; without one the stream has no end of its own accord. Not both:
+  // an Envoy that finds max_stream_duration takes no notice of timeout.
+  if (timeout.seconds === 0n && timeout.nanos === 0) {
+    action.maxStreamDuration = create(RouteAction_MaxStreamDurationSchema, {
       maxStreamDuration: seconds(0),
-      grpcTimeoutHeaderMax: timeout,
-    }),
-  });
+      grpcTimeoutHeaderMax: seconds(0),
+    });
+  } else {
+    action.maxGrpcTimeout = timeout;
+  }
   const policy = retryPolicy(spec.retries);
   if (policy !== undefined) action.retryPolicy = policy;
   if (spec.rewrite !== undefined) applyUriRewrite(action, spec.rewrite);

@@ -1,5 +1,6 @@
 // The connection manager end to end, over real sockets: what a client and an upstream see. Expectations were taken from Envoy 1.40.
 
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   type Gateway,
@@ -270,9 +271,12 @@ describe('bodies', () => {
       script: ({ head }) => {
         if (head[0]!.startsWith('HEAD')) return 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n';
         if (head[0]!.includes('/204')) return 'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n';
+        if (head[0]!.includes('/bare')) return 'HTTP/1.1 304 Not Modified\r\n\r\n';
         return 'HTTP/1.1 304 Not Modified\r\nContent-Length: 20\r\n\r\n';
       },
     });
+    const bare = await RawClient.ask(gateway.port, get('/bare'));
+    expect(bare).not.toMatch(/content-length|transfer-encoding/);
     const client = new RawClient(gateway.port);
     client.send('HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\nGET /204 HTTP/1.1\r\nHost: a.test\r\n\r\n').send(get('/304'));
     const answers = (await client.end()).split(/(?=HTTP\/1\.1 )/);
@@ -389,6 +393,46 @@ describe('connections', () => {
     );
     expect(await client.send('ping').end()).toMatch(/\r\n\r\npong$/);
   });
+
+  it('as tunnels are read only as fast as the upstream takes the bytes', async () => {
+    const total = 64 * 1024 * 1024;
+    let received = 0;
+    let tunnel: Socket | undefined;
+    const { gateway } = await setUp({
+      hcm: { upgrade_configs: [{ upgrade_type: 'websocket' }] },
+      script: (_request, socket) => {
+        tunnel = socket;
+        socket.removeAllListeners('data').pause();
+        return 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
+      },
+    });
+    const client = new RawClient(gateway.port);
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await client.until('\r\n\r\n');
+    const [ours] = gateway.sockets;
+    client.socket.write(Buffer.alloc(total));
+    while (!ours!.isPaused() && client.socket.writableLength > 0) await new Promise(setImmediate);
+    expect(ours!.isPaused()).toBe(true);
+    await new Promise<void>((resolve) => {
+      tunnel!.on('data', (text: string) => {
+        received += text.length;
+        if (received === total) resolve();
+      });
+      tunnel!.resume();
+    });
+    client.socket.destroy();
+  });
+
+  it('to an upstream that changes the protocol unasked are closed: 502, flag UPE', async () => {
+    const { gateway, recorded } = await setUp({
+      script: () => 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+    });
+    expect(await RawClient.ask(gateway.port, GET)).toMatch(/^HTTP\/1.1 502 Bad Gateway\r\n/);
+    const [record] = await recorded(1);
+    expect(responseFlagsText(record!.responseFlags)).toBe('UPE');
+    // Not a response: nothing of it counts as one.
+    expect(gateway.stats.counters.get('cluster.up.upstream_rq_1xx')?.value).toBe(0);
+  });
 });
 
 describe('local replies', () => {
@@ -495,6 +539,13 @@ describe('local replies', () => {
     [
       '400 for a fragment in the path',
       get('/a#b'),
+      [],
+      'HTTP/1.1 400 Bad Request\nserver: istio-envoy\nconnection: close\ncontent-length: 0\n\n',
+      '400 - path_normalization_failed',
+    ],
+    [
+      '400 for a fragment behind a query',
+      get('/a?b#c'),
       [],
       'HTTP/1.1 400 Bad Request\nserver: istio-envoy\nconnection: close\ncontent-length: 0\n\n',
       '400 - path_normalization_failed',

@@ -6,7 +6,8 @@ import { record } from '../stats/stats.ts';
 import { ResponseFlag } from '../stream-info.ts';
 import { admit } from './admission.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
-import { type ForwardedExchange, Forwarding } from './forwarding.ts';
+import type { ForwardedExchange } from './forwarded-exchange.ts';
+import { Forwarding } from './forwarding.ts';
 import type { HcmConfig } from './hcm-config.ts';
 import type { RequestHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
@@ -46,6 +47,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   readonly body = new RequestBody();
   readonly record: StreamRecord;
   readonly #downstream: DownstreamStream;
+  #continued = false;
   #state: number = State.Open;
   #requestPaused = false;
   #matched: MatchedRoute | undefined = undefined;
@@ -173,7 +175,10 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   // ---- the upstream's response ----
 
+  /** Passes 100 on, once: an upstream that repeats it for ever gets no further. */
   respondContinue(): void {
+    if (this.#continued) return;
+    this.#continued = true;
     this.#downstream.sendContinue();
   }
 

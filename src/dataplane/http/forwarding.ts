@@ -1,20 +1,20 @@
 // One request's way to an upstream and its response's way back: a cluster, a host, a connection, and again where the policy
 // says so. Envoy's router filter: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter
 
-import { type AttemptFailure, backOffMs, retriesFailure, retriesResponse } from '../router/retry-policy.ts';
-import type { ClusterTarget, ForwardAction } from '../router/route.ts';
+import { type AttemptFailure, retriesFailure, retriesResponse } from '../router/retry-policy.ts';
+import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag } from '../stream-info.ts';
 import type { ClientConnection } from '../upstream/client-connection.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import type { HttpPool } from '../upstream/http-pool.ts';
 import type { UpstreamHandler } from '../upstream/upstream-handler.ts';
+import { chooseTarget } from './choose-target.ts';
 import { removeHopByHop } from './connection-header.ts';
-import type { HcmConfig } from './hcm-config.ts';
+import type { ForwardedExchange } from './forwarded-exchange.ts';
 import { CHUNKED, type ResponseHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
-import type { HttpRequest } from './http-request.ts';
 import {
   clusterNotFound,
   type LocalReply,
@@ -24,39 +24,11 @@ import {
   upstreamFailed,
   upstreamTimeout,
 } from './local-reply.ts';
-import type { RequestBody } from './request-body.ts';
 import { setServiceTime, switchingHeaders } from './response-headers.ts';
+import { Retries } from './retries.ts';
 import { type MatchedRoute, mutateRequest, mutateResponse } from './route-mutations.ts';
-import type { StreamRecord } from './stream-record.ts';
 import { type TimeoutOwner, Timeouts } from './timeouts.ts';
 import { expectedTimeoutMs, requestHeadText, rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
-
-/** The request that is forwarded, and the client that waits for its response. Implemented by Exchange. */
-export interface ForwardedExchange {
-  readonly config: HcmConfig;
-  readonly request: HttpRequest;
-  readonly body: RequestBody;
-  readonly record: StreamRecord;
-  pauseRequest(): void;
-  resumeRequest(): void;
-  /** 100, where the configuration lets it through. */
-  respondContinue(): void;
-  /** The final head; the client's headers are still to be added. `ended`: it has no body. */
-  respondHead(status: number, headers: HeaderList, ended: boolean): void;
-  /** The answer to an upgrade: bytes go both ways from here on. */
-  respondTunnel(headers: HeaderList): void;
-  /** @returns false when the client is slower: wait for `onDownstreamDrain` */
-  respondBody(bytes: Buffer): boolean;
-  /** All of one read was handed over. */
-  respondFlush(): void;
-  respondEnd(trailers: HeaderList | undefined): void;
-  /** Answers instead of the upstream. */
-  reply(reply: LocalReply): void;
-  /** Cuts off a response that has begun. */
-  abort(details: string, flag: number): void;
-  /** Something came from the upstream: the stream is not idle. */
-  touch(): void;
-}
 
 const Phase = {
   /** No attempt under way: before the first, or over. */
@@ -82,8 +54,7 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
   #pool: HttpPool | undefined = undefined;
   #upstream: ClientConnection | undefined = undefined;
   #upstreamPaused = false;
-  /** With the previous_hosts predicate. */
-  #tried: Set<Host> | undefined = undefined;
+  #retries: Retries | undefined = undefined;
   #timeouts: Timeouts<'response' | 'per-try' | 'back-off'> | undefined = undefined;
 
   constructor(exchange: ForwardedExchange, matched: MatchedRoute, action: ForwardAction) {
@@ -156,16 +127,12 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     const { retry, autoHostRewrite } = this.#action;
     const cluster = this.#cluster!;
     this.#phase = Phase.None;
-    const host = cluster.chooseHost(this.#tried, retry?.hostSelectionAttempts);
+    const host = cluster.chooseHost(this.#retries?.tried, retry?.hostSelectionAttempts);
     exchange.record.upstreamRequestAttemptCount += 1;
     if (host === undefined) {
       cluster.stats.upstream_cx_none_healthy.value += 1;
       exchange.reply(noHealthyUpstream());
       return;
-    }
-    if (retry?.previousHosts === true) {
-      this.#tried ??= new Set();
-      this.#tried.add(host);
     }
     this.#host = host;
     if (autoHostRewrite) rewriteHost(exchange.request, host.hostname, this.#action);
@@ -236,31 +203,21 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
   // Arranges another attempt; false where that cannot be. The policy has agreed.
   #retry(): boolean {
     const { config, body, record } = this.#exchange;
-    const cluster = this.#cluster!;
-    const policy = this.#action.retry!;
     if (!body.repeatable) return false;
-    if (record.upstreamRequestAttemptCount > policy.numRetries) {
-      record.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
-      cluster.stats.upstream_rq_retry_limit_exceeded.value += 1;
-      return false;
-    }
-    if (cluster.retriesActive >= cluster.limits.maxRetries) {
-      record.responseFlags |= ResponseFlag.UpstreamOverflow;
-      cluster.stats.upstream_rq_retry_overflow.value += 1;
-      return false;
-    }
+    this.#retries ??= new Retries(this.#action.retry!, this.#cluster!);
+    const attempts = record.upstreamRequestAttemptCount;
+    const limit = this.#retries.begin(attempts, this.#host!);
+    record.responseFlags |= limit;
+    if (limit !== 0) return false;
     this.#leaveUpstream();
     this.#phase = Phase.BackOff;
-    cluster.retriesActive += 1;
-    cluster.stats.upstream_rq_retry.value += 1;
-    cluster.stats.upstream_rq_retry_backoff_exponential.value += 1;
-    this.#arm('back-off', backOffMs(policy, record.upstreamRequestAttemptCount, config.random));
+    this.#arm('back-off', this.#retries.backOffMs(attempts, config.random));
     return true;
   }
 
   #attemptAgain(): void {
     const { config, request, record } = this.#exchange;
-    this.#cluster!.retriesActive -= 1;
+    this.#retries!.end();
     record.upstreamTransportFailureReason = '';
     if (this.#matched.virtualHost.includeAttemptCount) {
       request.headers.set('x-envoy-attempt-count', String(record.upstreamRequestAttemptCount + 1));
@@ -425,7 +382,7 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
   close(): void {
     this.#timeouts?.disarmAll();
     this.#leaveUpstream();
-    if (this.#phase === Phase.BackOff) this.#cluster!.retriesActive -= 1;
+    this.#retries?.end();
     this.#phase = Phase.None;
   }
 
@@ -443,16 +400,4 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     this.#timeouts ??= new Timeouts(this.#exchange.config.services.timers, this);
     this.#timeouts.arm(kind, ms);
   }
-}
-
-/** One of a route's clusters, by weight. @param random uniform in [0, 1) */
-export function chooseTarget(action: ForwardAction, random: () => number): ClusterTarget {
-  const { targets } = action;
-  if (targets.length === 1) return targets[0]!;
-  let point = Math.floor(random() * action.totalWeight);
-  for (const target of targets) {
-    point -= target.weight;
-    if (point < 0) return target;
-  }
-  return targets[targets.length - 1]!;
 }

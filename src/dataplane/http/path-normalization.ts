@@ -39,6 +39,7 @@ export function compilePathNormalizer(config: HttpConnectionManager): PathNormal
     const queryAt = path.indexOf('?');
     let bare = queryAt < 0 ? path : path.slice(0, queryAt);
     const query = queryAt < 0 ? '' : path.slice(queryAt);
+    if (query.includes('#')) return { outcome: 'reject', path };
     let redirect = false;
     if (checkEscapes && /%2f|%5c/i.test(bare)) {
       if (action === EscapedSlashes.REJECT_REQUEST) return { outcome: 'reject', path };

@@ -80,7 +80,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
-    socket.on('drain', () => this.#exchange?.onDownstreamDrain());
+    socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => {
       // 'close' follows, and says all there is to say.
@@ -125,7 +125,11 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     while (at < bytes.length) {
       switch (this.#state) {
         case State.Head:
-          at = this.#readHead(bytes, at);
+          // Who sends requests and does not read the answers waits: answers are bounded by the socket's buffer, not by memory.
+          if (this.#socket.writableNeedDrain) {
+            this.#hold(bytes, at);
+            at = bytes.length;
+          } else at = this.#readHead(bytes, at);
           break;
         case State.Length:
           at = this.#readLength(bytes, at);
@@ -134,8 +138,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
           at = this.#readChunks(bytes, at);
           break;
         case State.Waiting:
-          this.#ahead = at === 0 ? bytes : bytes.subarray(at);
-          this.pauseRequest();
+          this.#hold(bytes, at);
           at = bytes.length;
           break;
         case State.Tunnel:
@@ -349,12 +352,26 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     }
     this.#state = State.Head;
     this.#timeouts.idle();
-    if (this.#reading) return;
+    if (!this.#reading) this.#readAhead();
+  }
+
+  /** Keeps what came too early, and reads no more until it was taken. */
+  #hold(bytes: Buffer, at: number): void {
+    this.#ahead = at === 0 ? bytes : bytes.subarray(at);
+    this.pauseRequest();
+  }
+
+  #readAhead(): void {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     if (ahead !== undefined) this.#receive(ahead);
     // Another request of the same read may wait again.
     if ((this.#state as number) !== State.Closed) this.resumeRequest();
+  }
+
+  #onDrain(): void {
+    if (this.#exchange !== undefined) this.#exchange.onDownstreamDrain();
+    else if (this.#state === State.Head) this.#readAhead();
   }
 
   #linger(): void {

@@ -1,0 +1,54 @@
+// What a request has to pass before it is routed.
+
+import { describe, expect, it } from 'vitest';
+import { normalizeAuthority } from './admission.ts';
+import { checkHead } from './head-checks.ts';
+import { parseRequestHead, RequestHead } from './head-parser.ts';
+
+describe('an authority', () => {
+  const keep = { stripAnyPort: false, stripMatchingPort: false, stripTrailingHostDot: false };
+  it.each([
+    ['a.test:8080', keep, 'a.test:8080'],
+    ['a.test:81', { ...keep, stripAnyPort: true }, 'a.test'],
+    ['[::1]:81', { ...keep, stripAnyPort: true }, '[::1]'],
+    ['[::1]', { ...keep, stripAnyPort: true }, '[::1]'],
+    ['a.test:8080', { ...keep, stripMatchingPort: true }, 'a.test'],
+    ['a.test:81', { ...keep, stripMatchingPort: true }, 'a.test:81'],
+    ['a.test.:81', { ...keep, stripTrailingHostDot: true }, 'a.test:81'],
+  ])('%s becomes with %j %s', (authority, rules, normalized) => {
+    expect(normalizeAuthority(authority, '127.0.0.1:8080', rules)).toBe(normalized);
+  });
+});
+
+describe('a head', () => {
+  const rules = { acceptHttp10: true, defaultHostForHttp10: '', rejectUnderscores: false, dropUnderscores: false };
+  function checked(text: string, more: Partial<typeof rules> = {}): RequestHead | string {
+    const head = parseRequestHead(text, 100, false);
+    if (!(head instanceof RequestHead)) throw new Error(head.details);
+    return checkHead(head, { ...rules, ...more }, false)?.details ?? head;
+  }
+
+  it('in absolute-form is resolved to the target’s authority and path', () => {
+    expect(checked('GET http://b.test/x?y HTTP/1.1\r\nhost: a.test\r\n')).toMatchObject({
+      host: 'b.test',
+      target: '/x?y',
+    });
+  });
+
+  it.each([
+    ['HTTP/1.0 where it is not accepted', 'GET / HTTP/1.0\r\n', { acceptHttp10: false }, 'low_version'],
+    ['an authority that is none', 'GET / HTTP/1.1\r\nhost: a b\r\n', {}, 'http.invalid_authority'],
+    [
+      'underscores where they are refused',
+      'GET / HTTP/1.1\r\nhost: a\r\nx_y: z\r\n',
+      { rejectUnderscores: true },
+      'http1.unexpected_underscore',
+    ],
+  ])('is refused for %s', (_what, text, more, details) => {
+    expect(checked(text, more)).toBe(details);
+  });
+
+  it('of HTTP/1.0 without Host has the default one', () => {
+    expect(checked('GET / HTTP/1.0\r\n', { defaultHostForHttp10: 'd.test' })).toMatchObject({ host: 'd.test' });
+  });
+});

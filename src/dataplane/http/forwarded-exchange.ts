@@ -1,0 +1,35 @@
+// The seam between the connection manager and the router: a request to forward, and where its response goes.
+
+import type { HcmConfig } from './hcm-config.ts';
+import type { HeaderList } from './header-list.ts';
+import type { HttpRequest } from './http-request.ts';
+import type { LocalReply } from './local-reply.ts';
+import type { RequestBody } from './request-body.ts';
+import type { StreamRecord } from './stream-record.ts';
+
+/** The request that is forwarded, and the client that waits for its response. Implemented by Exchange. */
+export interface ForwardedExchange {
+  readonly config: HcmConfig;
+  readonly request: HttpRequest;
+  readonly body: RequestBody;
+  readonly record: StreamRecord;
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** 100, where the configuration lets it through. */
+  respondContinue(): void;
+  /** The final head; the client's headers are still to be added. `ended`: it has no body. */
+  respondHead(status: number, headers: HeaderList, ended: boolean): void;
+  /** The answer to an upgrade: bytes go both ways from here on. */
+  respondTunnel(headers: HeaderList): void;
+  /** @returns false when the client is slower: wait for `onDownstreamDrain` */
+  respondBody(bytes: Buffer): boolean;
+  /** All of one read was handed over. */
+  respondFlush(): void;
+  respondEnd(trailers: HeaderList | undefined): void;
+  /** Answers instead of the upstream. */
+  reply(reply: LocalReply): void;
+  /** Cuts off a response that has begun. */
+  abort(details: string, flag: number): void;
+  /** Something came from the upstream: the stream is not idle. */
+  touch(): void;
+}
