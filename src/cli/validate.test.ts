@@ -2,6 +2,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { issueCertificate } from '../../scripts/certificates/issue.ts';
 import { validate } from './validate.ts';
 
 const GOLDEN = 'test/golden/validate';
@@ -34,6 +35,26 @@ describe('limen validate', () => {
     const { code, output } = await run(join(folder, 'nowhere'));
     expect(code).toBe(1);
     expect(output).toContain('nowhere: error: does not exist');
+  });
+
+  it('exits 1 for a certificate that has expired, which limen up would serve with a warning', async () => {
+    const { certificate, key } = await issueCertificate({
+      commonName: 'www.example.com',
+      use: 'server',
+      notBefore: new Date('2020-01-01'),
+      notAfter: new Date('2021-01-01'),
+    });
+    const file = join(folder, 'secret.yaml');
+    const stringData = { 'tls.crt': certificate, 'tls.key': key };
+    const metadata = { name: 'old', namespace: 'istio-system' };
+    writeFileSync(
+      file,
+      JSON.stringify({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, stringData }),
+    );
+    const { code, output } = await run(file);
+    expect(output).toMatch(/secret\.yaml:1:\d+: error: Secret istio-system\/old: .*expired on 2021-01-01/);
+    expect(output).toContain('renew it');
+    expect(code).toBe(1);
   });
 
   it('exits 0 when there are only warnings', async () => {

@@ -2,7 +2,7 @@
 
 import { type LoadedObject, problemOf } from '../resources/load.ts';
 import { describeKey, keyOf } from '../resources/object.ts';
-import { formatProblem } from '../resources/problem.ts';
+import { formatProblem, type Problem } from '../resources/problem.ts';
 import { findPortConflicts } from '../resources/validation/port-conflicts.ts';
 import { findDanglingReferences } from '../resources/validation/references.ts';
 import { readFiles } from '../sources/read-files.ts';
@@ -32,7 +32,7 @@ export async function validate(paths: string[], io: ValidateIo): Promise<number>
     const key = describeKey(keyOf(loaded.object));
     if (!places.has(key)) places.set(key, loaded);
   }
-  const all = [...problems];
+  const all: Problem[] = problems.map((problem) => (problem.broken ? { ...problem, severity: 'error' } : problem));
   const refused = new Set(
     problems.flatMap(({ severity, object }) => (severity === 'error' && object !== undefined ? [object] : [])),
   );

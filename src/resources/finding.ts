@@ -11,6 +11,8 @@ export interface Finding {
   hint?: string;
   /** Point at the field's name, not at its value. */
   at?: 'key';
+  /** A warning of something that is served and yet works for nobody: `validate` counts it as an error. */
+  broken?: true;
 }
 
 /** A finding that refuses the object. */
@@ -21,4 +23,9 @@ export function error(path: FieldPath, message: string, hint?: string): Finding 
 /** A finding that does not. */
 export function warning(path: FieldPath, message: string, hint?: string): Finding {
   return { path, severity: 'warning', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** A finding that does not refuse the object, though what it describes works for nobody. */
+export function broken(path: FieldPath, message: string, hint?: string): Finding {
+  return { ...warning(path, message, hint), broken: true };
 }

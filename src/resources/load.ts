@@ -181,7 +181,7 @@ function readValue(
   read: ReadChunk,
 ): void {
   const report = (findings: readonly Finding[], object?: string) => {
-    for (const { path: field, severity, message, hint, at } of findings) {
+    for (const { path: field, severity, message, hint, at, broken } of findings) {
       const full = [...path, ...field];
       const position = document.locate(full, at);
       const name = formatFieldPath(object === undefined ? full : field);
@@ -192,6 +192,7 @@ function readValue(
         ...(name === '' ? {} : { field: name }),
         message,
         ...(hint === undefined ? {} : { hint }),
+        ...(broken === undefined ? {} : { broken }),
       });
     }
   };
@@ -298,7 +299,7 @@ function placed({ object, document, path, line }: FoundObject, chunk: Chunk, fil
 }
 
 /** A finding about a loaded object, with its place in the file. */
-export function problemOf(loaded: LoadedObject, { path, severity, message, hint, at }: Finding): Problem {
+export function problemOf(loaded: LoadedObject, { path, severity, message, hint, at, broken }: Finding): Problem {
   const { line, column } = loaded.locate(path, at);
   const source = loaded.sourceLine(line);
   return {
@@ -311,6 +312,7 @@ export function problemOf(loaded: LoadedObject, { path, severity, message, hint,
     message,
     ...(hint === undefined ? {} : { hint }),
     ...(source === undefined ? {} : { source }),
+    ...(broken === undefined ? {} : { broken }),
   };
 }
 

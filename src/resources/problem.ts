@@ -17,6 +17,8 @@ export interface Problem {
   hint?: string;
   /** The line of the file at which it points. */
   source?: string;
+  /** A warning of something that is served and yet works for nobody: `validate` counts it as an error. */
+  broken?: true;
 }
 
 /** `file:line:column: error: Gateway default/gw: spec.servers[0].port.number: message`, on one line. */

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { FieldPath } from '../field-path.ts';
-import { error, type Finding, warning } from '../finding.ts';
+import { broken, error, type Finding, warning } from '../finding.ts';
 import type { ResourceObject } from '../object.ts';
 
 interface SecretContent {
@@ -105,10 +105,10 @@ function checkValidity(certificate: X509Certificate, path: FieldPath, now: Date)
   const to = certificate.validToDate;
   const name = nameOf(certificate);
   if (now > to)
-    return [warning(path, `the certificate of ${name} expired on ${day(to)}`, 'clients refuse it: renew it')];
+    return [broken(path, `the certificate of ${name} expired on ${day(to)}`, 'clients refuse it: renew it')];
   if (now < from)
     return [
-      warning(
+      broken(
         path,
         `the certificate of ${name} is not valid before ${day(from)}`,
         'clients refuse it until then: is the clock right?',
