@@ -2,17 +2,20 @@
 
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Service } from '../../resources/types.ts';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
 import { runWorkloads } from '../../workloads/runner.ts';
+import type { EnvoyProgram } from '../envoy/program.ts';
 import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
 import { createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
+import type { DataPlaneKind } from './data-planes.ts';
 import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
 import { reportOn } from './report.ts';
@@ -27,17 +30,30 @@ export interface UpOptions {
   home?: string;
   workers: number;
   drainTime: number;
+  dataPlane: DataPlaneKind;
+  envoyPath?: string;
   logLevel: LogLevel;
   logFormat: LogFormat;
 }
 
+/** What carries the gateway's traffic. */
+export interface GatewayProcess {
+  /** Loaded or loading, with nothing to serve yet. */
+  dataPlane: DataPlane;
+  /** The program, where the data plane is an Envoy. */
+  envoy: EnvoyProgram | undefined;
+}
+
 /**
  * Runs until a signal ends it.
- * @param dataPlane the gateway's process, loaded or loading, with nothing to serve yet
  * @returns the exit code: 0 after SIGINT or SIGTERM
  * @throws Error with a message for the user when it can't start (a port is taken, the home is in use)
  */
-export async function serve(options: UpOptions, dataPlane: DataPlane, process: NodeJS.Process): Promise<number> {
+export async function serve(
+  options: UpOptions,
+  { dataPlane, envoy }: GatewayProcess,
+  process: NodeJS.Process,
+): Promise<number> {
   const signals = signalsOf(process);
   const color = process.stderr.isTTY === true && !process.env.NO_COLOR;
   const log = createLog({
@@ -102,6 +118,7 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
         drainTime: options.drainTime,
         logLevel: options.logLevel,
         logFormat: options.logFormat,
+        ...(envoy === undefined ? {} : { envoy: { path: envoy.path, directory: join(home, 'envoy') } }),
       }),
       onReady(ready) {
         writeInstance(home, {
