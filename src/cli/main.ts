@@ -1,9 +1,11 @@
 // The `limen` command line: the tree of commands. Each command's code is loaded when it is called.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { registerBootstrap } from './bootstrap.ts';
 import { registerCompletion } from './completion.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { registerProxyConfig } from './proxy-config/command.ts';
+import { registerProxyStatus } from './proxy-status/command.ts';
 import { DATA_PLANES } from './up/data-planes.ts';
 import { parsePublish } from './up/publish.ts';
 import { registerVersion, VERSION } from './version.ts';
@@ -85,6 +87,7 @@ Examples:
   });
 
 registerProxyConfig(program, io);
+registerProxyStatus(program, io);
 
 logOptions(
   program
@@ -115,6 +118,8 @@ Example:
     const { runProxy } = await import('./proxy.ts');
     process.exitCode = await runProxy(options, process);
   });
+
+registerBootstrap(program, io);
 
 program
   .command('validate')

@@ -36,7 +36,7 @@ export function parseLogLine(line: string): EnvoyLogLine | undefined {
   const match = /^\[(\w+)\]\[([\w-]+)\] (.*)$/s.exec(line);
   const level = LEVELS[match?.[1] ?? ''];
   if (match === null || level === undefined) return undefined;
-  const message = unescape(match[3] as string).trimEnd();
+  const message = readable(match[3] as string).trimEnd();
   // We sent it.
   return { level: /^caught ENVOY_SIGTERM/.test(message) ? 'debug' : level, component: match[2] as string, message };
 }
@@ -49,6 +49,6 @@ export function logLine(line: string, log: Logger, passOn: (line: string) => voi
 }
 
 /** Undoes `--log-format-escaped` (C escapes) where it only makes a line hard to read; control characters stay escaped. */
-function unescape(text: string): string {
+function readable(text: string): string {
   return text.replace(/\\(["'\\n])/g, (_, char: string) => (char === 'n' ? ' ' : char));
 }

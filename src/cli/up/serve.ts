@@ -16,6 +16,7 @@ import { VERSION } from '../version.ts';
 import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { DataPlaneKind } from './data-planes.ts';
+import { startDebugServer } from './debug-server.ts';
 import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
 import { reportOn } from './report.ts';
@@ -76,6 +77,9 @@ export async function serve(
     undo.push(() => controlPlane.close());
     const xdsPort = await controlPlane.server.listen('127.0.0.1:0');
 
+    const debug = await startDebugServer(controlPlane.server, log);
+    undo.push(() => debug.close());
+
     const addresses = await createAddressPool(home);
     undo.push(() => addresses.close());
     const podIP = await addresses.allocate();
@@ -126,6 +130,7 @@ export async function serve(
           startedAt,
           version: VERSION,
           xds: `127.0.0.1:${xdsPort}`,
+          debug: debug.address,
           proxies: [
             {
               workload: deployment.metadata.name,
