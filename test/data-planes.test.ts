@@ -168,6 +168,20 @@ describeWith(['curl', 'envoy'], 'limen up --data-plane envoy', () => {
     upstream.close();
   });
 
+  it('keeps its published ports to itself, those without a listener too', async () => {
+    const port = limen.port(443);
+    expect(await whyNotConnected(port)).toBe('ECONNREFUSED');
+    const home = mkdtempSync(join(tmpdir(), 'limen-second-'));
+    try {
+      const publish = ['--publish', `${port}:443`];
+      const { code, stderr } = await run(process.execPath, [PROGRAM, 'up', '--home', home, ...publish, ...ENVOY]);
+      expect(stderr).toContain(`127.0.0.1:${port} is taken by another process`);
+      expect(code).toBe(1);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  });
+
   it('shows an Envoy from elsewhere, and why it refuses what it is sent', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'limen-elsewhere-'));
     const taken = createTcpServer().listen(8080, '127.77.77.77');

@@ -17,9 +17,9 @@ import { signalsOf } from '../up/signals.ts';
 import { EnvoyAdmin } from './admin.ts';
 import { envoyBootstrap, PROMETHEUS_PORT, STATUS_PORT } from './bootstrap.ts';
 import { canOpenStdout, createFifo } from './fifo.ts';
-import { freePort, whyNotBindable } from './free-port.ts';
 import { lineSplitter } from './lines.ts';
 import { logFlags, logLine, parseLogLine } from './log-lines.ts';
+import { freePort, reservePort, whyNotBindable } from './ports.ts';
 
 /** The flags of a data plane that is an Envoy. */
 export interface EnvoyFlags extends ProxyFlags {
@@ -126,6 +126,8 @@ async function bindOf({ address, publish = [] }: EnvoyFlags, log: Logger): Promi
         { reason: explainBindError(address, listenerPort, taken) },
         'listener is served on its published port only',
       );
+    // Failing to reserve a port that was asked for is no reason not to try it: UDP may be something else's.
+    if (hostPort !== 0) await reservePort(host, hostPort);
     const port = hostPort === 0 ? await freePort(host) : hostPort;
     entries.push({ address: host, port, listenerPort, only: taken !== undefined });
   }

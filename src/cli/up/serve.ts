@@ -1,7 +1,6 @@
 // `limen up`: the supervisor. Holds store, control plane, xDS server and sample workloads; the gateway's data plane is a child process.
 
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Service } from '../../resources/types.ts';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
@@ -9,6 +8,7 @@ import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
 import { runWorkloads } from '../../workloads/runner.ts';
+import { isReserved, whyNotBindable } from '../envoy/ports.ts';
 import type { EnvoyProgram } from '../envoy/program.ts';
 import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
 import { createLog, type LogFormat, type LogLevel } from '../log.ts';
@@ -213,11 +213,9 @@ function chosenPort({ address, hostPort, targetPort }: PublishedPort, ready: Dat
   return ready.published.find((port) => port.listenerPort === targetPort && port.host === address)?.port ?? 0;
 }
 
-/** Binds a port for a moment: the errno code why it can't be had, or undefined. */
+/** The errno code why a port can't be had, or undefined. One that an Envoy of another instance will bind is in use. */
 async function probePort(address: string, port: number): Promise<string | undefined> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(undefined)));
-  });
+  const reason = await whyNotBindable(address, port);
+  if (reason !== undefined || port === 0) return reason;
+  return (await isReserved(address, port)) ? 'EADDRINUSE' : undefined;
 }

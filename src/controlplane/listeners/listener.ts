@@ -67,6 +67,8 @@ function addressesOf(own: BindAddress, { bind }: ProxyNode): MessageInitShape<ty
   return {
     address: addressOf(first),
     additionalAddresses: others.map((each) => ({ address: addressOf(each) })),
+    // Two Envoys would share a published port without a word; this way the second one is refused it, and says so.
+    enableReusePort: false,
     statPrefix,
     metadata,
   };
