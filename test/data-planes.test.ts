@@ -151,6 +151,27 @@ describeWith(['curl', 'envoy'], 'limen up --data-plane envoy', () => {
     await limen.until('no Envoy runs', async () => (await envoysOf(limen)).length === 0);
   });
 
+  it('ends the Envoy that a run left behind when all its processes were killed at once', {
+    timeout: 60_000,
+  }, async () => {
+    const [orphan] = await envoysOf(limen);
+    const { stdout } = await run('ps', ['-o', 'ppid=', '-p', String(orphan)]);
+    // In this order, and stopped before: neither can do anything about the other's end.
+    const both = [instanceOf(limen).pid, Number(stdout)];
+    for (const pid of both) process.kill(pid, 'SIGSTOP');
+    for (const pid of both) process.kill(pid, 'SIGKILL');
+    const publish = ['--publish', `${limen.port(80)}:80`];
+    const again = spawn(process.execPath, [PROGRAM, 'up', '--home', limen.home, ...publish, ...ENVOY]);
+    let said = '';
+    for (const stream of [again.stdout, again.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
+    await limen.until('it is ready on the same port', () => /Ready in/.test(said));
+    expect(said).toContain(`ended the Envoy that a killed run left behind pid=${orphan}`);
+    expect(await envoysOf(limen)).toHaveLength(1);
+    again.kill('SIGTERM');
+    await once(again, 'close');
+    expect(await envoysOf(limen)).toEqual([]);
+  });
+
   it('lets a request under way finish when it is told to end, and takes no new ones', async () => {
     const arrived = Promise.withResolvers<ServerResponse>();
     const upstream = createServer((_request, response) => arrived.resolve(response)).listen(0, '127.0.0.1');

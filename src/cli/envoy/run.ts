@@ -3,7 +3,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BIND_METADATA, type Bind, bindMetadata } from '../../controlplane/bind.ts';
@@ -17,6 +16,7 @@ import { signalsOf } from '../up/signals.ts';
 import { EnvoyAdmin } from './admin.ts';
 import { envoyBootstrap, PROMETHEUS_PORT, STATUS_PORT } from './bootstrap.ts';
 import { canOpenStdout, createFifo } from './fifo.ts';
+import { bootstrapFileIn, forgetEnvoy, recordEnvoy } from './leftover.ts';
 import { lineSplitter } from './lines.ts';
 import { logFlags, logLine, parseLogLine } from './log-lines.ts';
 import { freePort, reservePort, whyNotBindable } from './ports.ts';
@@ -104,6 +104,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
       process.off('exit', killNow);
       killNow();
       rmSync(envoy.bootstrapFile, { force: true });
+      forgetEnvoy(flags.envoy.directory);
     }
   } catch (error) {
     report({ type: 'fatal', message: (error as Error).message });
@@ -159,7 +160,7 @@ interface RunningEnvoy {
 function startEnvoy(flags: EnvoyFlags, bind: Bind, log: Logger, process: NodeJS.Process): RunningEnvoy {
   const { path, directory } = flags.envoy;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const bootstrapFile = join(directory, 'bootstrap.json');
+  const bootstrapFile = bootstrapFileIn(directory);
   const bootstrap = envoyBootstrap({
     node: proxyNode(flags, { [BIND_METADATA]: bindMetadata(bind) }),
     xds: parseHostPort(flags.xds, '--xds'),
@@ -184,6 +185,7 @@ function startEnvoy(flags: EnvoyFlags, bind: Bind, log: Logger, process: NodeJS.
     // In the process group of this process, which the supervisor ends should this process be killed.
     { stdio: ['ignore', output?.fd ?? 'inherit', errors.fd] },
   );
+  if (child.pid !== undefined) recordEnvoy(directory, child.pid);
   errors.handOver();
   output?.handOver();
   if (output !== undefined) {

@@ -8,6 +8,7 @@ import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
 import { runWorkloads } from '../../workloads/runner.ts';
+import { endLeftoverEnvoy } from '../envoy/leftover.ts';
 import { isReserved, whyNotBindable } from '../envoy/ports.ts';
 import type { EnvoyProgram } from '../envoy/program.ts';
 import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
@@ -68,7 +69,10 @@ export async function serve(
   const releaseHome = acquireHome(home);
   /** Undone in reverse order, whatever happens. */
   const undo: (() => Promise<void> | void)[] = [releaseHome];
+  const envoyDirectory = join(home, 'envoy');
   try {
+    const leftover = await endLeftoverEnvoy(envoyDirectory);
+    if (leftover !== undefined) log.warn({ pid: leftover }, 'ended the Envoy that a killed run left behind');
     const store = new Store();
     let sources: FileSource | undefined;
     const report = reportOn(store, () => sources, log);
@@ -122,7 +126,7 @@ export async function serve(
         drainTime: options.drainTime,
         logLevel: options.logLevel,
         logFormat: options.logFormat,
-        ...(envoy === undefined ? {} : { envoy: { path: envoy.path, directory: join(home, 'envoy') } }),
+        ...(envoy === undefined ? {} : { envoy: { path: envoy.path, directory: envoyDirectory } }),
       }),
       onReady(ready) {
         writeInstance(home, {
