@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Instance } from '../src/cli/instance.ts';
-import { Limen, PROGRAM, run } from './walkthroughs/limen.ts';
+import { EXAMPLES, Limen, PROGRAM, run, temporaryDirectory } from './walkthroughs/limen.ts';
 import { describeWith } from './walkthroughs/tools.ts';
 
 const ENVOY = ['--data-plane', 'envoy'];
@@ -243,6 +243,19 @@ describeWith(['curl', 'envoy'], 'limen up --data-plane envoy', () => {
       taken.close();
       envoy?.kill('SIGKILL');
       rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describeWith(['curl', 'envoy'], 'limen up --data-plane envoy on configuration whose Secret is missing', () => {
+  it('is ready all the same, and serves what needs none', async () => {
+    const directory = temporaryDirectory();
+    const limen = await Limen.up(directory, ['-f', join(EXAMPLES, 'https'), ...ENVOY], [80, 443]);
+    try {
+      expect(await whyNotConnected(limen.port(443))).toBeUndefined();
+      expect((await limen.untilStatus(301, '-H', 'Host: test.io', URL)).headers.location).toMatch(/^https:/);
+    } finally {
+      expect(await limen.stop()).toEqual({ code: 0, left: [] });
     }
   });
 });
