@@ -34,6 +34,8 @@ export interface Instance {
   version: string;
   /** `host:port` of the xDS server. */
   xds: string;
+  /** `host:port` of the control plane's debug interface. */
+  debug?: string;
   proxies: InstanceProxy[];
 }
 

@@ -1,9 +1,12 @@
 // The `limen` command line: the tree of commands. Each command's code is loaded when it is called.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { registerBootstrap } from './bootstrap.ts';
 import { registerCompletion } from './completion.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { registerProxyConfig } from './proxy-config/command.ts';
+import { registerProxyStatus } from './proxy-status/command.ts';
+import { DATA_PLANES } from './up/data-planes.ts';
 import { parsePublish } from './up/publish.ts';
 import { registerVersion, VERSION } from './version.ts';
 
@@ -61,14 +64,21 @@ logOptions(
       collectPublish,
     )
     .option('--home <dir>', 'where the state of this instance lives (default: $LIMEN_HOME or ~/.limen)')
-    .option('--workers <n>', 'worker processes of the gateway', wholeNumber(1), 1)
-    .option('--drain-time <seconds>', 'how long requests under way may take at the end', wholeNumber(0), 5),
+    .option('--workers <n>', 'worker processes (of Envoy: threads) of the gateway', wholeNumber(1), 1)
+    .option('--drain-time <seconds>', 'how long requests under way may take at the end', wholeNumber(0), 5)
+    .addOption(
+      new Option('--data-plane <which>', "what carries the traffic: Limen's own proxy, or an Envoy")
+        .choices(DATA_PLANES)
+        .default('limen'),
+    )
+    .option('--envoy-path <file>', 'the envoy program (default: the one on the PATH)'),
 )
   .addHelpText(
     'after',
     `
 Examples:
   limen up -f examples/coolstore
+  limen up -f examples/coolstore --data-plane envoy
   limen up -f config/ --publish 8080:80 --publish 8443:443`,
   )
   .action(async (options) => {
@@ -77,6 +87,7 @@ Examples:
   });
 
 registerProxyConfig(program, io);
+registerProxyStatus(program, io);
 
 logOptions(
   program
@@ -107,6 +118,8 @@ Example:
     const { runProxy } = await import('./proxy.ts');
     process.exitCode = await runProxy(options, process);
   });
+
+registerBootstrap(program, io);
 
 program
   .command('validate')

@@ -1,11 +1,11 @@
 // `limen proxy`: a data plane alone, in the foreground. Started by `limen up` it reports over IPC, and ends with its parent.
 
-import { create } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { BindRules } from '../dataplane/config/bind-rules.ts';
 import { type RunningProxy, startProxy } from '../dataplane/proxy.ts';
-import { type Node, NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { parseHostPort } from './host-port.ts';
 import { createLog, type LogFormat, type LogLevel } from './log.ts';
+import { proxyNode } from './proxy-node.ts';
 import type { DataPlaneMessage } from './up/messages.ts';
 import { parsePublish } from './up/publish.ts';
 import { signalsOf } from './up/signals.ts';
@@ -51,7 +51,11 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
     parseHostPort(flags.xds, '--xds');
     const proxy = await startProxy({
       xds: flags.xds,
-      node: nodeOf(flags),
+      node: {
+        ...proxyNode(flags),
+        userAgentName: 'limen',
+        userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
+      },
       workers: flags.workers,
       bind: bindRules(flags),
       admin,
@@ -94,27 +98,6 @@ function announce(
   report({ type: 'ready', admin, published });
 }
 
-/** What the proxy says of itself to the control plane, in the form Istio's agent gives it. */
-function nodeOf({ nodeId, label, serviceAccount }: ProxyFlags): Node {
-  const [, ip = '', workload = ''] = nodeId.split('~');
-  const dot = workload.indexOf('.');
-  const pod = dot === -1 ? workload : workload.slice(0, dot);
-  const labels = Object.fromEntries((label ?? []).map(parseLabel));
-  return create(NodeSchema, {
-    id: nodeId,
-    cluster: `${labels.istio ?? pod}.${workload.slice(dot + 1)}`,
-    userAgentName: 'limen',
-    userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
-    metadata: {
-      NAME: pod,
-      NAMESPACE: dot === -1 ? '' : workload.slice(dot + 1),
-      INSTANCE_IPS: ip,
-      LABELS: labels,
-      ...(serviceAccount === undefined ? {} : { SERVICE_ACCOUNT: serviceAccount }),
-    },
-  });
-}
-
 function bindRules({ address, publish = [] }: ProxyFlags): BindRules {
   return {
     ...(address === undefined ? {} : { address }),
@@ -123,18 +106,4 @@ function bindRules({ address, publish = [] }: ProxyFlags): BindRules {
       return { host, hostPort, listenerPort: servicePort };
     }),
   };
-}
-
-function parseLabel(text: string): [key: string, value: string] {
-  const equals = text.indexOf('=');
-  if (equals < 1) throw new Error(`--label ${text}: expected KEY=VALUE, for example istio=ingressgateway`);
-  return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-function parseHostPort(text: string, flag: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65535)
-    throw new Error(`${flag} ${text}: expected HOST:PORT, for example 127.0.0.1:15010`);
-  return { host: match[1] ?? match[2] ?? '', port };
 }

@@ -2,6 +2,7 @@
 
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { BIND_METADATA, type Bind, parseBind } from './bind.ts';
 
 /** A proxy, as the translation sees it. */
 export interface ProxyNode {
@@ -16,6 +17,8 @@ export interface ProxyNode {
   readonly cluster: string;
   /** Whether it can speak HTTP/2 to upstreams: Limen's own proxy, by its user agent name, can't yet. */
   readonly http2: boolean;
+  /** Where it binds its listeners, for an Envoy that does not do so by itself. */
+  readonly bind?: Bind | undefined;
 }
 
 /** `user_agent_name` of Limen's proxy. */
@@ -24,7 +27,7 @@ const LIMEN = 'limen';
 /**
  * Reads a proxy's identity.
  * @param node `id` is `<type>~<IP>~<pod>.<namespace>~<domain>`; metadata holds LABELS and NAMESPACE
- * @throws Error that says what is wrong with the id
+ * @throws Error that says what is wrong with the id or the metadata
  */
 export function parseNode(node: Node): ProxyNode {
   const parts = node.id.split('~');
@@ -48,6 +51,7 @@ export function parseNode(node: Node): ProxyNode {
     labels: labelsOf(metadata.LABELS),
     cluster: node.cluster,
     http2: node.userAgentName !== LIMEN,
+    bind: parseBind(metadata[BIND_METADATA]),
   };
 }
 

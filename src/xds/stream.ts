@@ -26,6 +26,8 @@ export interface SubscriptionStatus {
   /** '' where nothing was sent, or nothing was accepted. They differ while a response is under way, and after a refusal. */
   readonly sentVersion: string;
   readonly ackedVersion: string;
+  /** When the last response was sent. */
+  readonly sentAt: Date | undefined;
   /** The last refusal, as long as something of it stands. */
   readonly refusal: Refusal | undefined;
 }
@@ -49,6 +51,7 @@ export class ClientStream {
   readonly #options: ClientStreamOptions;
   readonly #subscriptions = new Map<TypeUrl, Subscription>();
   readonly #unknownTypes = new Set<string>();
+  readonly #sentAt = new Map<TypeUrl, Date>();
   #resources: ResourceSet;
   /** Milliseconds (monotonic) since when the clusters or endpoints under way hold back listeners and routes. */
   #heldSince: number | undefined;
@@ -68,7 +71,17 @@ export class ClientStream {
       if (subscription === undefined) return [];
       const { names, sent, sentVersion, ackedVersion, refusal } = subscription;
       const listed = names === '*' ? names : [...names];
-      return [{ typeUrl, names: listed, resources: sent.size, sentVersion, ackedVersion, refusal }];
+      return [
+        {
+          typeUrl,
+          names: listed,
+          resources: sent.size,
+          sentVersion,
+          ackedVersion,
+          sentAt: this.#sentAt.get(typeUrl),
+          refusal,
+        },
+      ];
     });
   }
 
@@ -181,6 +194,7 @@ export class ClientStream {
   #send(subscription: Subscription, next: NextResponse): void {
     const nonce = this.#options.nonce();
     subscription.markSent(next, nonce);
+    this.#sentAt.set(subscription.typeUrl, new Date());
     const resources = next.resources.map((resource) => resource.any);
     this.#options.send({ typeUrl: subscription.typeUrl, versionInfo: next.version, nonce, resources });
     const bytes = resources.reduce((sum, any) => sum + any.value.length, 0);

@@ -15,6 +15,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DATA_PLANE } from './tools.ts';
 
 /** The checkout. */
 export const ROOT = join(import.meta.dirname, '../..');
@@ -72,16 +73,20 @@ export class Limen {
   }
 
   /** Starts `limen up` on an empty configuration folder and waits until it says it is ready. Service ports get free ports of this machine. */
-  static start(servicePorts: readonly number[] = [80, 443, 31400, 15021]): Promise<Limen> {
+  static start(
+    servicePorts: readonly number[] = [80, 443, 31400, 15021],
+    args: readonly string[] = [],
+  ): Promise<Limen> {
     const directory = temporaryDirectory();
     mkdirSync(join(directory, 'config'));
-    return Limen.up(directory, ['-f', join(directory, 'config')], servicePorts);
+    return Limen.up(directory, ['-f', join(directory, 'config'), ...args], servicePorts);
   }
 
   /** Starts `limen up` with these arguments in a directory, which goes when it stops. Its home is the folder `home` there. */
   static async up(directory: string, args: readonly string[], servicePorts: readonly number[]): Promise<Limen> {
     const publish = servicePorts.flatMap((port) => ['--publish', `0:${port}`]);
-    const child = spawn(process.execPath, [PROGRAM, 'up', ...args, '--home', join(directory, 'home'), ...publish], {
+    const instance = ['--home', join(directory, 'home'), '--data-plane', DATA_PLANE];
+    const child = spawn(process.execPath, [PROGRAM, 'up', ...instance, ...args, ...publish], {
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },

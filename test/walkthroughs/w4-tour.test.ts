@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EXAMPLES as CERTIFICATES, type Files } from '../../scripts/certificates/examples.ts';
 import { Limen, run } from './limen.ts';
-import { describeWith } from './tools.ts';
+import { DATA_PLANE, describeWith } from './tools.ts';
 
 describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
   let limen: Limen;
@@ -215,7 +215,12 @@ describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
       ],
     );
     const names = (await limen.table('secret')).map((row) => row['RESOURCE NAME']);
-    expect(names.sort()).toEqual(['kubernetes://catalog-credential', 'kubernetes://webapp-credential']);
+    // Envoy keeps the secrets of a listener that was replaced for as long as that may drain.
+    const draining = DATA_PLANE === 'envoy' ? /-mtls(-cacert)?$/ : undefined;
+    expect(names.filter((name) => !draining?.test(name ?? '')).sort()).toEqual([
+      'kubernetes://catalog-credential',
+      'kubernetes://webapp-credential',
+    ]);
   });
 
   it('5. the upstream’s headers pass through untouched', async () => {

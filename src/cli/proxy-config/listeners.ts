@@ -1,5 +1,6 @@
 // `limen proxy-config listeners`: which addresses a proxy listens on, and which filter chain leads where.
 
+import { type BindAddress, LISTENER_METADATA } from '../../controlplane/bind.ts';
 import type { Address } from '../../xds/gen/envoy/config/core/v3/address_pb.js';
 import type {
   Filter,
@@ -87,8 +88,13 @@ function equalFold(a: string, b: string | undefined): boolean {
   return a.toLowerCase() === b?.toLowerCase();
 }
 
-/** A dual-stack listener has more than one. */
+/**
+ * Where a listener listens; a dual-stack one has more than one address. For an Envoy on this machine the control plane says where to bind instead of
+ * the pod's address, which then stands beside: that is the one to show, as any data plane has it.
+ */
 function addressesOf(listener: Listener): string[] {
+  const inPod = addressInPod(listener);
+  if (inPod !== undefined) return [inPod.address];
   const all = [listener.address, ...listener.additionalAddresses.map((additional) => additional.address)];
   return all.map((address) => addressText(address)).filter((address) => address !== '');
 }
@@ -105,10 +111,17 @@ function addressText(address: Address | undefined): string {
 }
 
 function portOf(listener: Listener): number {
+  const inPod = addressInPod(listener);
+  if (inPod !== undefined) return inPod.port;
   const address = listener.address?.address;
   if (address?.case !== 'socketAddress') return 0;
   const port = address.value.portSpecifier;
   return port.case === 'portValue' ? port.value : 0;
+}
+
+function addressInPod({ metadata }: Listener): BindAddress | undefined {
+  const { address, port } = metadata?.filterMetadata[LISTENER_METADATA] ?? {};
+  return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
 }
 
 function chainsOf(listener: Listener): FilterChain[] {

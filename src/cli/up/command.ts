@@ -2,23 +2,32 @@
 
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findEnvoy } from '../envoy/program.ts';
 import type { UpOptions } from './serve.ts';
 import { startDataPlane } from './supervise.ts';
 
-/** The same file type as this one: source in a checkout, JavaScript in the built package. */
-const PROGRAM = fileURLToPath(new URL(`./data-plane-process${extname(import.meta.url)}`, import.meta.url));
+/** The programs of the data planes. The same file type as this one: source in a checkout, JavaScript in the built package. */
+const PROGRAMS = { limen: moduleFile('./data-plane-process'), envoy: moduleFile('../envoy/envoy-process') };
 
 /**
  * Runs until a signal ends it.
  * @returns the exit code: 0 after SIGINT or SIGTERM
- * @throws Error with a message for the user when it can't start (a port is taken, the home is in use)
+ * @throws Error with a message for the user when it can't start (a port is taken, the home is in use, there is no Envoy)
  */
 export async function runUp(options: UpOptions, process: NodeJS.Process): Promise<number> {
-  const dataPlane = startDataPlane(PROGRAM);
+  if (options.dataPlane === 'limen' && options.envoyPath !== undefined)
+    throw new Error('--envoy-path: expected beside --data-plane envoy');
+  const dataPlane = startDataPlane(PROGRAMS[options.dataPlane]);
   try {
+    const envoy = options.dataPlane === 'envoy' ? findEnvoy(options.envoyPath, process.env) : undefined;
+    envoy?.catch(() => {}); // awaited below
     const { serve } = await import('./serve.ts');
-    return await serve(options, dataPlane, process);
+    return await serve(options, { dataPlane, envoy: await envoy }, process);
   } finally {
     await dataPlane.drain();
   }
+}
+
+function moduleFile(path: string): string {
+  return fileURLToPath(new URL(`${path}${extname(import.meta.url)}`, import.meta.url));
 }

@@ -1,18 +1,23 @@
 // `limen up`: the supervisor. Holds store, control plane, xDS server and sample workloads; the gateway's data plane is a child process.
 
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Service } from '../../resources/types.ts';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
 import { runWorkloads } from '../../workloads/runner.ts';
+import { endLeftoverEnvoy } from '../envoy/leftover.ts';
+import { isReserved, whyNotBindable } from '../envoy/ports.ts';
+import type { EnvoyProgram } from '../envoy/program.ts';
 import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
 import { createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
+import type { DataPlaneKind } from './data-planes.ts';
+import { startDebugServer } from './debug-server.ts';
 import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
 import { reportOn } from './report.ts';
@@ -27,17 +32,30 @@ export interface UpOptions {
   home?: string;
   workers: number;
   drainTime: number;
+  dataPlane: DataPlaneKind;
+  envoyPath?: string;
   logLevel: LogLevel;
   logFormat: LogFormat;
 }
 
+/** What carries the gateway's traffic. */
+export interface GatewayProcess {
+  /** Loaded or loading, with nothing to serve yet. */
+  dataPlane: DataPlane;
+  /** The program, where the data plane is an Envoy. */
+  envoy: EnvoyProgram | undefined;
+}
+
 /**
  * Runs until a signal ends it.
- * @param dataPlane the gateway's process, loaded or loading, with nothing to serve yet
  * @returns the exit code: 0 after SIGINT or SIGTERM
  * @throws Error with a message for the user when it can't start (a port is taken, the home is in use)
  */
-export async function serve(options: UpOptions, dataPlane: DataPlane, process: NodeJS.Process): Promise<number> {
+export async function serve(
+  options: UpOptions,
+  { dataPlane, envoy }: GatewayProcess,
+  process: NodeJS.Process,
+): Promise<number> {
   const signals = signalsOf(process);
   const color = process.stderr.isTTY === true && !process.env.NO_COLOR;
   const log = createLog({
@@ -51,7 +69,10 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
   const releaseHome = acquireHome(home);
   /** Undone in reverse order, whatever happens. */
   const undo: (() => Promise<void> | void)[] = [releaseHome];
+  const envoyDirectory = join(home, 'envoy');
   try {
+    const leftover = await endLeftoverEnvoy(envoyDirectory);
+    if (leftover !== undefined) log.warn({ pid: leftover }, 'ended the Envoy that a killed run left behind');
     const store = new Store();
     let sources: FileSource | undefined;
     const report = reportOn(store, () => sources, log);
@@ -59,6 +80,9 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
     const controlPlane = startControlPlane(store, log, report.translated);
     undo.push(() => controlPlane.close());
     const xdsPort = await controlPlane.server.listen('127.0.0.1:0');
+
+    const debug = await startDebugServer(controlPlane.server, log);
+    undo.push(() => debug.close());
 
     const addresses = await createAddressPool(home);
     undo.push(() => addresses.close());
@@ -102,6 +126,7 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
         drainTime: options.drainTime,
         logLevel: options.logLevel,
         logFormat: options.logFormat,
+        ...(envoy === undefined ? {} : { envoy: { path: envoy.path, directory: envoyDirectory } }),
       }),
       onReady(ready) {
         writeInstance(home, {
@@ -109,6 +134,7 @@ export async function serve(options: UpOptions, dataPlane: DataPlane, process: N
           startedAt,
           version: VERSION,
           xds: `127.0.0.1:${xdsPort}`,
+          debug: debug.address,
           proxies: [
             {
               workload: deployment.metadata.name,
@@ -191,11 +217,9 @@ function chosenPort({ address, hostPort, targetPort }: PublishedPort, ready: Dat
   return ready.published.find((port) => port.listenerPort === targetPort && port.host === address)?.port ?? 0;
 }
 
-/** Binds a port for a moment: the errno code why it can't be had, or undefined. */
+/** The errno code why a port can't be had, or undefined. One that an Envoy of another instance will bind is in use. */
 async function probePort(address: string, port: number): Promise<string | undefined> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(undefined)));
-  });
+  const reason = await whyNotBindable(address, port);
+  if (reason !== undefined || port === 0) return reason;
+  return (await isReserved(address, port)) ? 'EADDRINUSE' : undefined;
 }

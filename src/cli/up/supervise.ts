@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
+import type { EnvoyFlags } from '../envoy/run.ts';
 import type { ProxyFlags } from '../proxy.ts';
 import type { DataPlaneMessage, DataPlaneReady } from './messages.ts';
 
@@ -10,7 +11,7 @@ export interface DataPlaneTask {
   /** Its pod's name, for the log. */
   name: string;
   /** Its flags at each start; `previous` is what the last one reported, so that a restarted proxy keeps its ports. */
-  flags: (previous: DataPlaneReady | undefined) => ProxyFlags;
+  flags: (previous: DataPlaneReady | undefined) => ProxyFlags | EnvoyFlags;
   /** Called at each start that got ready. */
   onReady: (ready: DataPlaneReady) => void;
   log: Logger;
@@ -33,7 +34,7 @@ const MAX_BACKOFF_MS = 5_000;
 
 /**
  * Starts a data plane's process, which loads its code and then waits for `serve`.
- * @param program the module to run: data-plane-process
+ * @param program the module to run: data-plane-process, or envoy-process
  */
 export function startDataPlane(program: string): DataPlane {
   const first = Promise.withResolvers<DataPlaneReady>();
@@ -62,8 +63,11 @@ export function startDataPlane(program: string): DataPlane {
       }
     });
     child.on('error', (error) => task?.log.error({ err: error, proxy: task.name }, 'proxy'));
+    const { pid } = child;
     child.on('exit', (code, signal) => {
       child = undefined;
+      // What it started (workers, an Envoy) would hold its ports.
+      if (pid !== undefined) killGroup(pid);
       if (ending) return ended.resolve();
       const how = signal ?? `exit code ${code}`;
       if (last === undefined) {
@@ -102,7 +106,16 @@ export function startDataPlane(program: string): DataPlane {
     kill() {
       ending = true;
       clearTimeout(restart);
-      child?.kill('SIGKILL');
+      if (child?.pid !== undefined) killGroup(child.pid);
     },
   };
+}
+
+/** Ends a data plane's process, which leads a process group, and all that it started. */
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // nothing is left of it
+  }
 }

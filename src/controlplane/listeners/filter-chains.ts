@@ -23,6 +23,12 @@ import { credentialNames, downstreamTls, HTTP_ALPN } from './tls.ts';
 /** How long a client may take for its TLS handshake. */
 const HANDSHAKE_TIMEOUT_SECONDS = 15;
 
+/**
+ * How long an Envoy that `limen up` runs waits for a Secret. It is on this machine: what has not come by then does not exist, and the ports that need
+ * none should not wait for it. Limen's own proxy waits as long.
+ */
+const LOCAL_SECRET_SECONDS = 1;
+
 /** What filter chains are built from, and what they report to. */
 export interface ChainContext {
   readonly context: PushContext;
@@ -76,6 +82,7 @@ function serverChains(merged: MergedServer, sniTaken: Map<string, string>, chain
     );
     return [];
   }
+  const secretSeconds = chain.node.bind === undefined ? undefined : LOCAL_SECRET_SECONDS;
   let filter: Filter | undefined;
   if (servesHttp(server)) {
     filter = httpConnectionManager(server.name || chain.statPrefix, routeName, chain.context.mesh);
@@ -89,7 +96,7 @@ function serverChains(merged: MergedServer, sniTaken: Map<string, string>, chain
   return [
     withSni(sniHosts, {
       filters: [filter],
-      transportSocket: downstreamTls(tls, servesHttp(server) ? HTTP_ALPN : []),
+      transportSocket: downstreamTls(tls, servesHttp(server) ? HTTP_ALPN : [], secretSeconds),
       transportSocketConnectTimeout: seconds(HANDSHAKE_TIMEOUT_SECONDS),
     }),
   ];

@@ -1,11 +1,12 @@
 // Listeners: one for each port and address that the proxy's Gateways bind.
 
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { TrafficDirection } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { ListenerFilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { TlsInspectorSchema } from '../../xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { type BindAddress, bindAddresses, LISTENER_METADATA } from '../bind.ts';
 import { addressOf } from '../endpoints.ts';
 import type { MergedGateways, MergedPort } from '../gateways/merge.ts';
 import { servesHttp } from '../gateways/server.ts';
@@ -29,7 +30,8 @@ export function listenersOf(gateways: MergedGateways, context: PushContext, node
     const routed = carriesRoutes
       ? [context.virtualServices, context.registry.byHostname, context.destinationRules]
       : [];
-    return context.memo.get(`${node.id}/listener/${port.bind}:${port.number}`, [port, context.mesh, ...routed], () =>
+    const inputs = [port, context.mesh, JSON.stringify(node.bind), ...routed];
+    return context.memo.get(`${node.id}/listener/${port.bind}:${port.number}`, inputs, () =>
       buildListener(port, context, node),
     );
   });
@@ -44,13 +46,32 @@ function buildListener(port: MergedPort, context: PushContext, node: ProxyNode):
   const readsHandshake = chains.some(({ filterChainMatch, transportSocket }) => filterChainMatch ?? transportSocket);
   const message = create(ListenerSchema, {
     name,
-    address: addressOf({ address, port: port.number }),
+    ...addressesOf({ address, port: port.number }, node),
     filterChains: chains,
     listenerFilters: readsHandshake ? [tlsInspector()] : [],
     trafficDirection: TrafficDirection.OUTBOUND,
     accessLog: listenerAccessLogs(context.mesh),
   });
   return { message, notices };
+}
+
+/** Where it listens: what the Gateway says, or where an Envoy on this machine is to bind it, with the Gateway's address beside. */
+function addressesOf(own: BindAddress, { bind }: ProxyNode): MessageInitShape<typeof ListenerSchema> {
+  if (bind === undefined) return { address: addressOf(own) };
+  const [first, ...others] = bindAddresses(own, bind);
+  const metadata = { filterMetadata: { [LISTENER_METADATA]: { address: own.address, port: own.port } } };
+  // Nothing leads to it: known to the proxy, and bound nowhere.
+  // Statistics are named after the address unless there is a name for them.
+  const statPrefix = `${own.address}_${own.port}`;
+  if (first === undefined) return { address: addressOf(own), bindToPort: false, statPrefix, metadata };
+  return {
+    address: addressOf(first),
+    additionalAddresses: others.map((each) => ({ address: addressOf(each) })),
+    // Two Envoys would share a published port without a word; this way the second one is refused it, and says so.
+    enableReusePort: false,
+    statPrefix,
+    metadata,
+  };
 }
 
 function tlsInspector() {

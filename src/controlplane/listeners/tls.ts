@@ -30,6 +30,7 @@ import {
   DownstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { StringMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/string_pb.js';
+import { seconds } from '../duration.ts';
 import { CA_SUFFIX, secretResourceName } from '../secret-names.ts';
 
 /**
@@ -44,12 +45,13 @@ type ServerTls = NonNullable<GatewayServer['tls']>;
  * The transport socket that ends TLS. The certificate comes over SDS, by the name of the credential.
  * @param tls mode SIMPLE, MUTUAL or OPTIONAL_MUTUAL, with a credentialName
  * @param alpn what to offer
+ * @param secretSeconds how long the listener waits for its secrets before it serves without; undefined: Envoy's 15 s, as with Istio
  */
-export function downstreamTls(tls: ServerTls, alpn: readonly string[]): TransportSocket {
+export function downstreamTls(tls: ServerTls, alpn: readonly string[], secretSeconds?: number): TransportSocket {
   const names = credentialNames(tls);
   const common = create(CommonTlsContextSchema, {
     alpnProtocols: [...alpn],
-    tlsCertificateSdsSecretConfigs: names.map((name) => sdsConfig(secretResourceName(name))),
+    tlsCertificateSdsSecretConfigs: names.map((name) => sdsConfig(secretResourceName(name), secretSeconds)),
   });
   const params = tlsParameters(tls);
   if (params !== undefined) common.tlsParams = params;
@@ -62,7 +64,7 @@ export function downstreamTls(tls: ServerTls, alpn: readonly string[]): Transpor
           verifyCertificateHash: tls.verifyCertificateHash ?? [],
           verifyCertificateSpki: tls.verifyCertificateSpki ?? [],
         }),
-        validationContextSdsSecretConfig: sdsConfig(secretResourceName(`${names[0]}${CA_SUFFIX}`)),
+        validationContextSdsSecretConfig: sdsConfig(secretResourceName(`${names[0]}${CA_SUFFIX}`), secretSeconds),
       }),
     };
   }
@@ -86,13 +88,17 @@ export function verifiesClients({ mode }: ServerTls): boolean {
   return mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
 }
 
-/** A secret over the stream the proxy already has. */
-export function sdsConfig(name: string): SdsSecretConfig {
+/**
+ * A secret over the stream the proxy already has.
+ * @param waitSeconds how long what needs it waits for it; undefined: Envoy's 15 s
+ */
+export function sdsConfig(name: string, waitSeconds?: number): SdsSecretConfig {
   return create(SdsSecretConfigSchema, {
     name,
     sdsConfig: create(ConfigSourceSchema, {
       configSourceSpecifier: { case: 'ads', value: create(AggregatedConfigSourceSchema) },
       resourceApiVersion: ApiVersion.V3,
+      ...(waitSeconds === undefined ? {} : { initialFetchTimeout: seconds(waitSeconds) }),
     }),
   });
 }

@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromJson } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { BIND_METADATA, type Bind, bindMetadata } from '../../controlplane/bind.ts';
+import { parseNode } from '../../controlplane/node.ts';
+import { NodeSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
+import { proxyNode } from '../proxy-node.ts';
+import { envoyBootstrap } from './bootstrap.ts';
+
+const GOLDEN = join(import.meta.dirname, '../../../test/golden/bootstrap');
+const NODE_ID = 'router~127.1.2.3~istio-ingressgateway-0.istio-system~istio-system.svc.cluster.local';
+const BIND: Bind = {
+  address: '127.1.2.3',
+  publish: [
+    { address: '127.0.0.1', port: 80, listenerPort: 8080, only: false },
+    { address: '127.0.0.1', port: 15021, listenerPort: 15021, only: false },
+  ],
+};
+const bootstrapOf = (bind?: Bind) =>
+  envoyBootstrap({
+    node: proxyNode(
+      { nodeId: NODE_ID, label: ['istio=ingressgateway'], serviceAccount: 'gateway' },
+      bind === undefined ? {} : { [BIND_METADATA]: bindMetadata(bind) },
+    ),
+    xds: { host: '127.0.0.1', port: 15010 },
+    admin: { host: '127.1.2.3', port: 15000 },
+    bind,
+  });
+
+describe('the bootstrap of an Envoy', () => {
+  it.each([
+    ['plain.json', undefined],
+    ['bound.json', BIND],
+  ])('is %s', async (golden, bind) => {
+    const text = `${JSON.stringify(bootstrapOf(bind), undefined, 2)}\n`;
+    await expect(text).toMatchFileSnapshot(join(GOLDEN, golden));
+  });
+
+  it('introduces a node whose identity and bind rules the control plane reads', () => {
+    const node = parseNode(fromJson(NodeSchema, bootstrapOf(BIND).node ?? null));
+    expect(node).toMatchObject({
+      id: NODE_ID,
+      type: 'router',
+      ip: '127.1.2.3',
+      podName: 'istio-ingressgateway-0',
+      namespace: 'istio-system',
+      labels: { istio: 'ingressgateway' },
+      bind: BIND,
+    });
+  });
+
+  it('looks the control plane up where it is named, not numbered', () => {
+    const bootstrap = envoyBootstrap({
+      node: proxyNode({ nodeId: NODE_ID }),
+      xds: { host: 'limen.example', port: 15010 },
+      admin: { host: '127.0.0.1', port: 15000 },
+    });
+    expect(JSON.stringify(bootstrap)).toContain('"name":"xds-grpc","type":"STRICT_DNS"');
+  });
+
+  const hasEnvoy = spawnSync('envoy', ['--version']).status === 0;
+  it.skipIf(!hasEnvoy && !process.env.LIMEN_TEST_STRICT).each([
+    ['plain', undefined],
+    ['bound', BIND],
+  ])('is one that Envoy takes without a warning (%s)', (_name, bind) => {
+    const folder = mkdtempSync(join(tmpdir(), 'limen-bootstrap-'));
+    try {
+      const file = join(folder, 'bootstrap.json');
+      writeFileSync(file, JSON.stringify(bootstrapOf(bind)));
+      const outcome = spawnSync('envoy', ['--mode', 'validate', '-l', 'warning', '-c', file], { encoding: 'utf8' });
+      expect(outcome.stderr).toBe('');
+      expect(outcome.stdout).toContain(`configuration '${file}' OK`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,141 @@
+// The bootstrap an Envoy starts with to be an Istio gateway: node, admin address, xDS over ADS, and the two listeners beside those of xDS.
+// Shape: https://github.com/istio/istio (tools/packaging/common/envoy_bootstrap.json)
+
+import { isIP } from 'node:net';
+import { type JsonObject, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type Bind, bindAddresses, LISTENER_METADATA } from '../../controlplane/bind.ts';
+import { type Node, NodeSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
+import type { HostPort } from '../host-port.ts';
+
+/** What a bootstrap is made of. */
+export interface BootstrapOptions {
+  node: Node;
+  xds: HostPort;
+  admin: HostPort;
+  /** Where the listeners are bound; undefined: on all addresses, as in a pod. */
+  bind?: Bind | undefined;
+}
+
+/** 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
+export const STATUS_PORT = 15021;
+export const PROMETHEUS_PORT = 15090;
+
+const TYPE = 'type.googleapis.com/';
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP2 = {
+  [HTTP_OPTIONS]: { '@type': `${TYPE}${HTTP_OPTIONS}`, explicitHttpConfig: { http2ProtocolOptions: {} } },
+};
+/** As good as none: a gateway on a machine of one's own refuses nobody. */
+const NO_LIMIT = 2 ** 31 - 1;
+
+/** The bootstrap as JSON of envoy.config.bootstrap.v3.Bootstrap. */
+export function envoyBootstrap({ node, xds, admin, bind }: BootstrapOptions): JsonObject {
+  const adsConfig = { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' };
+  return {
+    node: toJson(NodeSchema, node),
+    layeredRuntime: {
+      layers: [
+        {
+          name: 'global config',
+          // Istio's gateways cut a fragment (`/path#part`) off; Envoy alone would answer 400.
+          staticLayer: { 're2.max_program_size.error_level': '32768', [FRAGMENT]: false },
+        },
+        { name: 'admin', adminLayer: {} },
+      ],
+    },
+    overloadManager: {
+      resourceMonitors: [
+        {
+          name: 'envoy.resource_monitors.global_downstream_max_connections',
+          typedConfig: {
+            '@type': `${TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+            maxActiveDownstreamConnections: String(NO_LIMIT),
+          },
+        },
+      ],
+    },
+    admin: { address: socketAddress(admin) },
+    dynamicResources: {
+      ldsConfig: adsConfig,
+      cdsConfig: adsConfig,
+      adsConfig: {
+        apiType: 'GRPC',
+        transportApiVersion: 'V3',
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [{ envoyGrpc: { clusterName: 'xds-grpc' } }],
+      },
+    },
+    staticResources: {
+      listeners: [
+        listener(PROMETHEUS_PORT, bind, 'stats', {
+          match: { prefix: '/stats/prometheus' },
+          route: { cluster: 'prometheus_stats' },
+        }),
+        // Istio's agent answers the probe by asking Envoy's /ready; there is no agent here, so the probe goes there itself.
+        listener(STATUS_PORT, bind, 'agent', {
+          match: { prefix: '/healthz/ready' },
+          route: { cluster: 'agent', prefixRewrite: '/ready' },
+        }),
+      ],
+      clusters: [
+        cluster('prometheus_stats', admin, { connectTimeout: '0.250s' }),
+        cluster('agent', admin, { connectTimeout: '0.250s' }),
+        cluster('xds-grpc', xds, {
+          connectTimeout: '1s',
+          upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 300 } },
+          typedExtensionProtocolOptions: HTTP2,
+        }),
+      ],
+    },
+  };
+}
+
+const FRAGMENT = 'envoy.reloadable_features.http_reject_path_with_fragment';
+
+/** A listener without a name, whose one route leads a path to a static cluster: istioctl shows it as `Inline Route: <prefix>*`. */
+function listener(port: number, bind: Bind | undefined, statPrefix: string, route: JsonObject): JsonObject {
+  const hcm = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+  const filter = {
+    name: 'envoy.filters.network.http_connection_manager',
+    typedConfig: {
+      '@type': `${TYPE}${hcm}`,
+      statPrefix,
+      routeConfig: { virtualHosts: [{ name: 'backend', domains: ['*'], routes: [route] }] },
+      httpFilters: [
+        {
+          name: 'envoy.filters.http.router',
+          typedConfig: { '@type': `${TYPE}envoy.extensions.filters.http.router.v3.Router` },
+        },
+      ],
+    },
+  };
+  return { ...addresses({ host: '0.0.0.0', port }, bind), filterChains: [{ filters: [filter] }] };
+}
+
+/** Where a listener is bound; see controlplane/listeners, which does the same to those of xDS. */
+function addresses(own: HostPort, bind: Bind | undefined): JsonObject {
+  if (bind === undefined) return { address: socketAddress(own) };
+  const [first, ...others] = bindAddresses({ address: own.host, port: own.port }, bind);
+  const metadata = { filterMetadata: { [LISTENER_METADATA]: { address: own.host, port: own.port } } };
+  const statPrefix = `${own.host}_${own.port}`;
+  if (first === undefined) return { address: socketAddress(own), bindToPort: false, statPrefix, metadata };
+  const bound = [first, ...others].map(({ address, port }) => socketAddress({ host: address, port }));
+  const additionalAddresses = bound.slice(1).map((address) => ({ address }));
+  return { address: bound[0] as JsonValue, additionalAddresses, enableReusePort: false, statPrefix, metadata };
+}
+
+function cluster(name: string, address: HostPort, more: JsonObject): JsonObject {
+  return {
+    name,
+    type: isIP(address.host) === 0 ? 'STRICT_DNS' : 'STATIC',
+    ...more,
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ endpoint: { address: socketAddress(address) } }] }],
+    },
+  };
+}
+
+function socketAddress({ host, port }: HostPort): JsonObject {
+  return { socketAddress: { address: host, portValue: port } };
+}

@@ -1,0 +1,20 @@
+// The program of a data plane that is an Envoy: `limen up` starts this, and this starts Envoy, so that Envoy ends when `limen up` does.
+
+import { enableCompileCache } from 'node:module';
+import type { EnvoyFlags } from './run.ts';
+
+enableCompileCache();
+const flags = new Promise<EnvoyFlags | undefined>((resolve) => {
+  process.once('message', (message) => resolve(message as EnvoyFlags));
+  process.once('disconnect', () => resolve(undefined)); // the supervisor ended before it had anything to serve
+});
+const { runEnvoy } = await import('./run.ts');
+const given = await flags;
+if (given !== undefined) {
+  process.title = `limen envoy ${given.nodeId}`;
+  try {
+    process.exitCode = await runEnvoy(given, process);
+  } catch {
+    process.exitCode = 1; // the supervisor has been told
+  }
+}

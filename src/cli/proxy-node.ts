@@ -1,0 +1,48 @@
+// What a proxy says of itself to the control plane, in the form Istio's agent gives it: the node of xDS.
+// https://istio.io/latest/docs/ops/deployment/application-requirements/
+
+import { create, type JsonObject } from '@bufbuild/protobuf';
+import { type Node, NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+
+/** Who the proxy is. */
+export interface ProxyIdentity {
+  /** `router~IP~pod.namespace~namespace.svc.cluster.local` */
+  nodeId: string;
+  /** `key=value` each. */
+  label?: readonly string[] | undefined;
+  serviceAccount?: string | undefined;
+}
+
+/** Istio's name of a mesh's first cluster (values.global.multiCluster.clusterName). */
+const CLUSTER_ID = 'Kubernetes';
+
+/**
+ * The node of a proxy.
+ * @param more further metadata
+ * @throws Error for a label that is none
+ */
+export function proxyNode({ nodeId, label, serviceAccount }: ProxyIdentity, more: JsonObject = {}): Node {
+  const [, ip = '', workload = ''] = nodeId.split('~');
+  const dot = workload.indexOf('.');
+  const pod = dot === -1 ? workload : workload.slice(0, dot);
+  const labels = Object.fromEntries((label ?? []).map(parseLabel));
+  return create(NodeSchema, {
+    id: nodeId,
+    cluster: `${labels.istio ?? pod}.${workload.slice(dot + 1)}`,
+    metadata: {
+      NAME: pod,
+      NAMESPACE: dot === -1 ? '' : workload.slice(dot + 1),
+      CLUSTER_ID,
+      INSTANCE_IPS: ip,
+      LABELS: labels,
+      ...(serviceAccount === undefined ? {} : { SERVICE_ACCOUNT: serviceAccount }),
+      ...more,
+    },
+  });
+}
+
+function parseLabel(text: string): [key: string, value: string] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new Error(`--label ${text}: expected KEY=VALUE, for example istio=ingressgateway`);
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
