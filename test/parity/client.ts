@@ -70,9 +70,10 @@ export async function runClient(
     const tunnel = all.some(({ start }) => start.split(' ')[1] === '101');
     const last = all.at(-1);
     let state = connection.ended ?? 'open';
-    if (state === 'open' && (ownEnd || (last !== undefined && saysClose(last))))
-      state = (await connection.until(() => false), connection.ended ?? 'open');
-    else if (state === 'open' && !row.raw && !tunnel) {
+    if (state === 'open' && (ownEnd || (last !== undefined && saysClose(last)))) {
+      await connection.until(() => false);
+      state = connection.ended ?? 'open';
+    } else if (state === 'open' && !row.raw && !tunnel) {
       if (final < expected) state = 'silent';
       else {
         connection.send(PROBE);
