@@ -43,7 +43,7 @@ export async function runClient(
     arrived: (count: number) => Promise<void>;
   },
 ): Promise<Seen> {
-  const connection = new Connection(row, port, options.certificateOf);
+  const connection = new Connection(row, await connectFromOwnPort(port), options.certificateOf);
   const steps: readonly Step[] = Array.isArray(row.send) ? row.send : [row.send as Step];
   const sent = steps.filter((step) => typeof step === 'string' && step !== 'end' && step !== 'reset').join('');
   const methods = [...sent.matchAll(/([A-Z]+) \S+ HTTP\/1\.[01]\r\n/g)].map(([, method = '']) => method);
@@ -105,12 +105,12 @@ class Connection {
   readonly #plain: Socket;
   #waiting: (() => void)[] = [];
 
-  constructor({ tls }: Row, port: number, certificateOf: (name: string) => { cert: string; key: string }) {
-    this.#plain = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  constructor({ tls }: Row, plain: Socket, certificateOf: (name: string) => { cert: string; key: string }) {
+    this.#plain = plain;
     this.#plain.on('error', (error: NodeJS.ErrnoException) => this.#end(error));
     if (tls === undefined) {
       this.socket = this.#plain;
-      this.socket.on('connect', () => this.#connected());
+      this.#connected();
     } else {
       this.socket = connectTls({
         socket: this.#plain,
@@ -189,6 +189,24 @@ class Connection {
 
   #wake(): void {
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
+
+/** Just below the ports that the system gives to clients. */
+const CLIENT_PORTS = { from: 30_000, to: 32_767 };
+let nextPort = CLIENT_PORTS.from + Math.floor(Math.random() * (CLIENT_PORTS.to - CLIENT_PORTS.from));
+
+/** Connects from a port that no row before had: by its port the access log tells whose a record is. */
+async function connectFromOwnPort(port: number): Promise<Socket> {
+  for (;;) {
+    nextPort = nextPort >= CLIENT_PORTS.to ? CLIENT_PORTS.from : nextPort + 1;
+    const socket = connect({ port, host: '127.0.0.1', localPort: nextPort, allowHalfOpen: true, noDelay: true });
+    const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      socket.once('connect', () => resolve(undefined));
+      socket.once('error', resolve);
+    });
+    if (error === undefined) return socket;
+    if (error.code !== 'EADDRINUSE' && error.code !== 'EADDRNOTAVAIL') throw error;
   }
 }
 

@@ -308,6 +308,9 @@ function askSentinel({ ports }: DataPlane, path: string): Promise<string> {
     socket.setEncoding('latin1');
     socket.on('data', (text: string) => {
       received += text;
+      // Who says that it will close waits for the client to do so first.
+      if (/\r\ncontent-length: (\d+)\r\n/i.exec(received)?.[1] === String(received.split('\r\n\r\n')[1]?.length))
+        socket.destroy();
     });
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(received));

@@ -70,7 +70,7 @@ export type Answer =
       /** Milliseconds to wait before. */
       readonly delay?: number;
       /** `close` ends the connection, `reset` with a TCP reset; `echo`: from now on the connection's bytes are sent back. */
-      readonly then?: 'close' | 'reset' | 'echo';
+      readonly ending?: 'close' | 'reset' | 'echo';
     };
 
 /** Lines of headers. */

@@ -92,7 +92,12 @@ export function section(file: string, configurations: readonly Configuration[]):
 }
 
 function describeDifference({ field, limen, envoy }: FieldDifference): string {
-  return `${field}: Limen ${JSON.stringify(limen)}, Envoy ${JSON.stringify(envoy)}`;
+  return `${field}: Limen ${shorten(limen)}, Envoy ${shorten(envoy)}`;
+}
+
+function shorten(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 200 ? `${text.slice(0, 200)}… (${text.length})` : text;
 }
 
 function titleOf(sectionName: string, configuration: Configuration, row: { name: string }): string {

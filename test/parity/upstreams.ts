@@ -116,7 +116,7 @@ export class Upstreams {
   }
 
   #answer(how: Answer, socket: Socket, request: Message): boolean {
-    const { bytes = '', delay = 0, then = undefined } = typeof how === 'string' ? { bytes: how } : how;
+    const { bytes = '', delay = 0, ending = undefined } = typeof how === 'string' ? { bytes: how } : how;
     const head = request.start.startsWith('HEAD ') && typeof how === 'string';
     const text = head ? bytes.slice(0, bytes.indexOf('\r\n\r\n') + 4) : bytes;
     const act = () => {
@@ -124,12 +124,12 @@ export class Upstreams {
       else finish();
     };
     const finish = () => {
-      if (then === 'close') socket.end();
-      if (then === 'reset') socket.resetAndDestroy();
+      if (ending === 'close') socket.end();
+      if (ending === 'reset') socket.resetAndDestroy();
     };
     if (delay > 0) setTimeout(act, delay);
     else act();
-    return then === 'echo';
+    return ending === 'echo';
   }
 
   #serveTcp(name: string, socket: Socket): void {
