@@ -63,6 +63,8 @@ export type Step =
 export type Answer =
   | string
   | {
+      /** Sent as soon as the request's head is there: an interim response. */
+      readonly first?: string;
       /** What to send; nothing unless given. */
       readonly bytes?: string;
       /** `head`: as soon as the request's head is there; `request` (unless given): when all of it is. */

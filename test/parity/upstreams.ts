@@ -100,6 +100,8 @@ export class Upstreams {
           const request = { message: read.message, answer: scripted ?? ok(name), answered: false };
           current = request;
           this.#attempts.push({ upstream: name, request: () => request.message });
+          if (typeof request.answer !== 'string' && request.answer.first !== undefined)
+            socket.write(request.answer.first, 'latin1');
           for (const wake of this.#waiting.splice(0)) wake();
         }
         current.message = read.message;

@@ -80,6 +80,7 @@ section(import.meta.url, [
       exact: '[{ headers: { x-exact: { exact: one } } }]',
       prefix: '[{ headers: { x-prefix: { prefix: one } } }]',
       regex: '[{ headers: { x-regex: { regex: "o.e" } } }]',
+      joined: '[{ headers: { x-joined: { exact: "one,two" } } }]',
       present: '[{ headers: { x-present: {} } }]',
       cookie: '[{ headers: { cookie: { regex: "^(.*?;)?(user=jason)(;.*)?$" } } }]',
       two: '[{ headers: { x-first: { exact: a }, x-second: { exact: b } } }]',
@@ -97,9 +98,24 @@ section(import.meta.url, [
       { name: 'both of two', send: get('/', { 'x-first': 'a', 'x-second': 'b' }), gives: '200' },
       { name: 'one of two', send: get('/', { 'x-first': 'a' }), gives: '404' },
       {
-        name: 'two lines of one header are one value',
+        name: 'one of two lines of a header',
         send: 'GET / HTTP/1.1\r\nHost: shop.example\r\nx-exact: one\r\nx-exact: two\r\n\r\n',
         gives: '200',
+      },
+      {
+        name: 'two lines of a header, joined',
+        send: 'GET / HTTP/1.1\r\nHost: shop.example\r\nx-joined: one\r\nx-joined: two\r\n\r\n',
+        gives: '404',
+      },
+      {
+        name: 'two values in one line',
+        send: get('/', { 'x-exact': 'one,two' }),
+        gives: '404',
+      },
+      {
+        name: 'without, and one of two lines has it',
+        send: 'GET /without HTTP/1.1\r\nHost: shop.example\r\nx-blocked: no\r\nx-blocked: yes\r\n\r\n',
+        gives: '404',
       },
       { name: 'without', send: get('/without'), gives: '200' },
       { name: 'without, and it has another value', send: get('/without', { 'x-blocked': 'no' }), gives: '200' },

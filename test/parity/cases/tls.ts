@@ -88,6 +88,13 @@ section(import.meta.url, [
       },
       { name: 'plain HTTP', to: 8443, send: hello, gives: 'reset' },
       {
+        name: 'TLS 1.3 and a client that likes AES of 256 bits better',
+        to: 8443,
+        tls: { ...shop, ciphers: 'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256' },
+        send: hello,
+        gives: '200',
+      },
+      {
         name: 'a client certificate that nobody asked for',
         to: 8443,
         tls: { ...shop, certificate: 'alice of clients' },
