@@ -63,11 +63,20 @@ export function observe(
     rest: text(seen.rest),
     connection: seen.connection,
     tls: seen.tls,
-    attempts: attempts.map(({ upstream, request }) => ({ upstream, ...message(request) })),
+    attempts: attempts.map(({ upstream, request }, index) => {
+      const { headers, ...rest } = message(request);
+      return { upstream, ...rest, headers: index === 0 ? headers : withoutTimeLeft(headers) };
+    }),
     log: own.map((record) =>
       Object.fromEntries(Object.entries(record).map(([field, value]) => [field, logged(field, value, text)])),
     ),
   };
+}
+
+/** What a retry is told of the time left depends on how long the attempts before it took. */
+function withoutTimeLeft(headers: Record<string, string>): Record<string, string> {
+  const name = 'x-envoy-expected-rq-timeout-ms';
+  return name in headers ? { ...headers, [name]: '<ms>' } : headers;
 }
 
 function fields(lines: readonly string[], text: (value: string) => string): Record<string, string> {

@@ -202,10 +202,10 @@ describe('matchers', () => {
   });
 
   it('see each line of a header by itself, and pseudo-headers', () => {
-    const lines = [
+    const lines: [string, string][] = [
       ['x-a', '1'],
       ['x-a', '2'],
-    ] as const;
+    ];
     const exactly = (exact: string, more: object = {}) => matches({ string_match: { exact }, ...more }, lines);
     expect([exactly('1'), exactly('2'), exactly('1,2'), exactly('3')]).toEqual([true, true, false, false]);
     // What must not be there is not hidden by a line that may.

@@ -133,7 +133,12 @@ section(import.meta.url, [
         gives: '426 closed',
       },
       { name: 'HTTP/1.0 without a host', send: 'GET / HTTP/1.0\r\n\r\n', gives: '426 closed' },
-      { name: 'the client sends no more', send: [get('/'), 'end'], gives: 'closed' },
+      {
+        name: 'the client sends no more while it waits',
+        send: [get('/'), { attempts: 1 }, 'end'],
+        upstream: [{}],
+        gives: 'closed',
+      },
       {
         name: 'a request in pieces',
         send: ['GET / HT', 'TP/1.1\r\nHo', 'st: shop.example\r\n', '\r\n'],
