@@ -195,8 +195,8 @@ class Connection {
   }
 }
 
-/** Just below the ports that the system gives to clients. */
-const CLIENT_PORTS = { from: 30_000, to: 32_767 };
+/** Just below the ports that the system gives to clients; none that a listener has. */
+const CLIENT_PORTS = { from: 31_500, to: 32_767 };
 let nextPort = CLIENT_PORTS.from + Math.floor(Math.random() * (CLIENT_PORTS.to - CLIENT_PORTS.from));
 
 /** Connects from a port that no row before had: by its port the access log tells whose a record is. */

@@ -39,10 +39,11 @@ export function observe(
   proxy: DataPlane,
   upstreamPorts: ReadonlyMap<string, number>,
 ): Observation {
-  const names = new Map<number, string>([[seen.port, 'client']]);
+  const names = new Map<number, string>();
   for (const [name, port] of upstreamPorts) names.set(port, name);
   for (const [listener, port] of proxy.ports) names.set(port, `listener ${listener}`);
   for (const listener of proxy.ports.keys()) names.set(listener, `listener ${listener}`);
+  names.set(seen.port, 'client');
   const text = (value: string) =>
     value.replaceAll(
       /\b(127\.0\.0\.1|0\.0\.0\.0):(\d+)\b/g,

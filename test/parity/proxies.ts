@@ -332,7 +332,7 @@ async function freePorts(wanted: readonly number[]): Promise<Map<number, number>
   for (const port of wanted) {
     let found: number | undefined;
     while (found === undefined || [...ports.values()].includes(found))
-      found = await bindable(10_000 + Math.floor(Math.random() * 20_000));
+      found = await bindable(10_000 + Math.floor(Math.random() * 21_000));
     ports.set(port, found);
   }
   return ports;
