@@ -166,16 +166,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     fields: ['connection'],
   },
   {
-    reason: 'bug: a connection that no filter chain wants is not in the access log of the listener',
-    rows: ['tcp / PASSTHROUGH / no TLS', 'tls / SIMPLE / plain HTTP'],
-    fields: ['log[0]'],
-  },
-  {
-    reason: 'bug: without a common protocol Node ends the handshake with an alert; Envoy goes on without one',
-    rows: ['tls / SIMPLE / ALPN that is not offered'],
-    fields: ['attempts[0]', 'connection', 'log[0]', 'responses[0]', 'tls'],
-  },
-  {
     reason:
       "OpenSSL has one switch for the order of all cipher suites: the server's counts in TLS 1.3 as well, where Envoy lets the client choose",
     rows: ['tls / SIMPLE / TLS 1.3 and a client that likes AES of 256 bits better'],
