@@ -110,8 +110,7 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     ],
   },
   {
-    reason:
-      'stricter: bytes between a chunk and the next are no chunk (RFC 9112, 7.1); Envoy takes them for the next request',
+    reason: 'stricter: bytes between a chunk and the next are no chunk (RFC 9112, 7.1); Envoy passes over them',
     rows: ['http1 / malformed requests / a chunk longer than it says'],
     fields: [
       'attempts[0]',

@@ -115,6 +115,8 @@ export class Proxies {
     for (const proxy of [this.limen, this.envoy]) {
       while (!(await askSentinel(proxy, '/')).includes(`\r\n\r\n${id}`)) await pause();
       while (!this.#acknowledged()) await pause();
+      // What was accepted last is on its way to the worker; a request behind it comes out when it has arrived.
+      await askSentinel(proxy, '/');
     }
   }
 
