@@ -177,7 +177,7 @@ export class Listener {
     if (chain === undefined) {
       this.#stats.noChain.value += 1;
       this.#logRefused(socket, serverName);
-      socket.destroy();
+      socket.resetAndDestroy(); // what was peeked at stays unread in Envoy, so its close is a reset
       return;
     }
     chain.accept({ socket, readAhead, remoteIp, remotePort, serverName, applicationProtocols });

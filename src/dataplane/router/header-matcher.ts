@@ -21,10 +21,29 @@ export function compileHeaderMatcher(matcher: HeaderMatcher, field: string): Req
   }
   const matches = valuePredicate(specifier, field);
   return (request) => {
-    const value = requestHeader(request, name) ?? (treatMissingHeaderAsEmpty ? '' : undefined);
+    const matched = lineMatches(request, name, matches) ?? (treatMissingHeaderAsEmpty ? matches('') : undefined);
     // A header that is not there matches nothing, inverted or not.
-    return value !== undefined && matches(value) !== invertMatch;
+    return matched !== undefined && matched !== invertMatch;
   };
+}
+
+/**
+ * Whether a line of a header matches, each by itself (Envoy from 1.39 on, `match_headers_individually`): a second line must not hide
+ * the first from a condition. Undefined when there is none.
+ */
+function lineMatches(request: RouteRequest, name: string, matches: StringPredicate): boolean | undefined {
+  if (name.startsWith(':') || name === 'host') {
+    const value = requestHeader(request, name);
+    return value === undefined ? undefined : matches(value);
+  }
+  const { fields } = request.headers;
+  let matched: boolean | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] !== name) continue;
+    if (matches(fields[i + 1]!)) return true;
+    matched = false;
+  }
+  return matched;
 }
 
 function valuePredicate(specifier: HeaderMatcher['headerMatchSpecifier'], field: string): StringPredicate {

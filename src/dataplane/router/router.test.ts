@@ -201,13 +201,15 @@ describe('matchers', () => {
     expect([matches(matcher, [['x-a', '5']]), matches(matcher, [])]).toEqual([withHeader, without]);
   });
 
-  it('see all lines of a header joined, and pseudo-headers', () => {
-    expect(
-      matches({ string_match: { exact: '1,2' } }, [
-        ['x-a', '1'],
-        ['x-a', '2'],
-      ]),
-    ).toBe(true);
+  it('see each line of a header by itself, and pseudo-headers', () => {
+    const lines: [string, string][] = [
+      ['x-a', '1'],
+      ['x-a', '2'],
+    ];
+    const exactly = (exact: string, more: object = {}) => matches({ string_match: { exact }, ...more }, lines);
+    expect([exactly('1'), exactly('2'), exactly('1,2'), exactly('3')]).toEqual([true, true, false, false]);
+    // What must not be there is not hidden by a line that may.
+    expect([exactly('2', { invert_match: true }), exactly('3', { invert_match: true })]).toEqual([false, true]);
     expect(matches({ name: ':method', string_match: { exact: 'PUT' } }, [], { method: 'PUT' })).toBe(true);
     expect(matches({ name: ':authority', string_match: { prefix: 'b' } }, [], { authority: 'b.c' })).toBe(true);
     expect(matches({ name: ':scheme', string_match: { exact: 'https' } }, [], { scheme: 'https' })).toBe(true);

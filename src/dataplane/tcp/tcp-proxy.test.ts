@@ -218,7 +218,9 @@ describe('a TCP proxy', () => {
   it('closes the connection when its cluster does not exist', async () => {
     const { port, record, count } = await proxy([], { clusterSpecifier: { case: 'cluster', value: 'nowhere' } });
     expect(await exchange(port, 'x')).toBe('');
-    expect(responseFlagsText((await record).responseFlags)).toBe('NC');
+    const info = await record;
+    expect(responseFlagsText(info.responseFlags)).toBe('NC');
+    expect([info.responseCodeDetails, info.upstreamCluster]).toEqual(['', '']);
     expect(count('tcp.t.downstream_cx_no_route')).toBe(1);
   });
 

@@ -57,7 +57,8 @@ export class TcpSession {
     const cluster = this.#services.clusters.get(this.#info.upstreamCluster);
     if (cluster === undefined) {
       this.#stats.noRoute.value += 1;
-      this.#fail(ResponseFlag.NoClusterFound, 'cluster_not_found');
+      this.#info.upstreamCluster = ''; // Envoy's log of it has the flag alone
+      this.#fail(ResponseFlag.NoClusterFound, '');
       return;
     }
     this.#connect(cluster);

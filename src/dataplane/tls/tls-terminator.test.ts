@@ -146,6 +146,14 @@ describe('a TLS filter chain', () => {
     expect(count('no_filter_chain_match')).toBe(1);
   });
 
+  it('resets a connection that is no TLS', async () => {
+    const { port } = await listen([simple('one', 'a.test')]);
+    const socket = connectPlain(port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    const [error] = await once(socket, 'error');
+    expect((error as NodeJS.ErrnoException).code).toBe('ECONNRESET');
+  });
+
   it('whose secret is missing closes its connections; other chains serve, and so does it once the secret comes', async () => {
     const { port, secrets } = await listen([simple('one', 'a.test'), simple('two', 'b.test')]);
     secrets.update(xds.identitySecret('two', other));

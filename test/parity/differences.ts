@@ -1,0 +1,276 @@
+// Where our proxy answers otherwise than Envoy, and why. An entry that no longer holds fails the suite, like a difference that is not here.
+
+/** A known difference. */
+export interface KnownDifference {
+  /** Why it is there. `bug: …` is to be mended. */
+  readonly reason: string;
+  /** `section / configuration / row` of each row that shows it. */
+  readonly rows: readonly string[];
+  /** Exactly the fields that differ by it. */
+  readonly fields: readonly string[];
+}
+
+export const DIFFERENCES: readonly KnownDifference[] = [
+  {
+    reason:
+      'bug: a response that the gateway gives by itself before the request is complete leaves the connection open; Envoy says connection: close, closes, and does not count the body',
+    rows: [
+      'direct-response / a status and a body / the request has a body',
+      'gateway-hosts / hosts that no VirtualService serves / POST with a body is not found',
+      'redirect-and-rewrite / redirect / code 307 for a POST',
+    ],
+    fields: ['connection', 'log[0].bytes_received', 'responses[0].headers.connection'],
+  },
+  {
+    reason: 'bug: an empty authority is logged as missing',
+    rows: ['gateway-hosts / exact hosts, wildcards and the catch-all / an empty host'],
+    fields: ['log[0].authority'],
+  },
+  {
+    reason:
+      'bug: a `server` header set by a route goes out beside that of the connection manager, which is to replace it',
+    rows: [
+      'headers / headers of route and destination / set, add and remove on a request without them',
+      'headers / headers of route and destination / set, add and remove on a request with them',
+    ],
+    fields: ['responses[0].headers.server'],
+  },
+  {
+    reason:
+      'bug: x-envoy-retry-on, -max-retries and -upstream-rq-timeout-ms of an internal client are neither obeyed nor removed',
+    rows: ['headers / what the gateway does to requests / x-envoy retry headers of a client'],
+    fields: [
+      'attempts[0].headers.x-envoy-expected-rq-timeout-ms',
+      'attempts[0].headers.x-envoy-max-retries',
+      'attempts[0].headers.x-envoy-retry-on',
+      'attempts[0].headers.x-envoy-upstream-rq-timeout-ms',
+    ],
+  },
+  {
+    reason: 'bug: the body of an upstream that refuses an upgrade is lost',
+    rows: ['http1 / upgrades / websocket refused by the upstream'],
+    fields: [
+      'log[0].bytes_sent',
+      'log[0].response_code_details',
+      'responses[0].body',
+      'responses[0].headers.content-length',
+    ],
+  },
+  {
+    reason:
+      'stricter: a request with two Host headers must be answered with 400 (RFC 9112, 3.2); Envoy joins them with a comma',
+    rows: ['http1 / malformed requests / two hosts'],
+    fields: [
+      'connection',
+      'log[0].authority',
+      'log[0].bytes_sent',
+      'log[0].method',
+      'log[0].path',
+      'log[0].request_id',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'log[0].x_forwarded_for',
+      'responses[0].body',
+      'responses[0].headers.connection',
+      'responses[0].headers.content-length',
+      'responses[0].headers.content-type',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason:
+      'stricter: what RFC 9112 (2.2, 5.2) allows to refuse is refused, since proxies that read it differently are how requests are smuggled',
+    rows: [
+      'http1 / malformed requests / a folded header',
+      'http1 / malformed requests / a bare CR',
+      'http1 / malformed requests / bare LFs',
+    ],
+    fields: [
+      'attempts[0]',
+      'connection',
+      'log[0].authority',
+      'log[0].bytes_sent',
+      'log[0].method',
+      'log[0].path',
+      'log[0].request_id',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'log[0].upstream_cluster',
+      'log[0].upstream_host',
+      'log[0].upstream_local_address',
+      'log[0].upstream_service_time',
+      'log[0].x_forwarded_for',
+      'responses[0].body',
+      'responses[0].headers.connection',
+      'responses[0].headers.content-length',
+      'responses[0].headers.x-envoy-upstream-service-time',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason: 'stricter: bytes between a chunk and the next are no chunk (RFC 9112, 7.1); Envoy passes over them',
+    rows: ['http1 / malformed requests / a chunk longer than it says'],
+    fields: [
+      'attempts[0]',
+      'connection',
+      'log[0].bytes_sent',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'log[0].upstream_local_address',
+      'log[0].upstream_service_time',
+      'responses[0].body',
+      'responses[0].headers.connection',
+      'responses[0].headers.content-length',
+      'responses[0].headers.x-envoy-upstream-service-time',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason: 'bug: a request whose head is cut off is not logged',
+    rows: ['http1 / malformed requests / the end amid a head'],
+    fields: ['log[0]'],
+  },
+  {
+    reason:
+      'bug: a fragment in the target is refused; with the runtime settings of Istio, http_reject_path_with_fragment among them, it is cut off',
+    rows: ['match / uri / a fragment is cut off'],
+    fields: [
+      'connection',
+      'log[0].bytes_sent',
+      'log[0].path',
+      'log[0].request_id',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].route_name',
+      'log[0].x_forwarded_for',
+      'responses[0].body',
+      'responses[0].headers.connection',
+      'responses[0].headers.content-length',
+      'responses[0].headers.content-type',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason: 'bug: the flags of a TCP connection are printed in the order of an HTTP request, where URX is raised first',
+    rows: ['tcp / TCP routes that lead nowhere / an endpoint that refuses'],
+    fields: ['log[0].response_flags'],
+  },
+  {
+    reason:
+      'Envoy leaves the ClientHello in the socket until there is an upstream, so that its close is a reset; ours has read it and closes in good order',
+    rows: ['tcp / PASSTHROUGH / an upstream that refuses'],
+    fields: ['connection'],
+  },
+  {
+    reason:
+      "OpenSSL has one switch for the order of all cipher suites: the server's counts in TLS 1.3 as well, where Envoy lets the client choose",
+    rows: ['tls / SIMPLE / TLS 1.3 and a client that likes AES of 256 bits better'],
+    fields: ['tls.cipher'],
+  },
+  {
+    reason: 'bug: x-forwarded-client-cert lacks the DNS names of the certificate',
+    rows: [
+      'tls / MUTUAL / a certificate of the CA',
+      'tls / MUTUAL / a certificate of the CA with TLS 1.2',
+      'tls / MUTUAL / x-forwarded-client-cert of the client',
+      'tls / OPTIONAL_MUTUAL / a certificate of the CA',
+      'tls / MUTUAL with subjectAltNames / a name of the list',
+    ],
+    fields: ['attempts[0].headers.x-forwarded-client-cert'],
+  },
+  {
+    reason:
+      'Node verifies client certificates after the handshake and can send no alert then: the connection is closed instead',
+    rows: [
+      'tls / MUTUAL / a certificate of another CA',
+      'tls / MUTUAL / a certificate of another CA with TLS 1.2',
+      'tls / OPTIONAL_MUTUAL / a certificate of another CA',
+      'tls / MUTUAL with subjectAltNames / another name',
+    ],
+    fields: ['connection'],
+  },
+  {
+    reason: 'bug: the timeout of a route does not hold once the response has begun',
+    rows: ['upstream-faults / timeout / half an answer in time'],
+    fields: ['connection', 'log[0].response_code_details', 'log[0].response_flags'],
+  },
+  {
+    reason: 'bug: x-envoy-upstream-rq-timeout-alt-response is not removed',
+    rows: ['upstream-faults / timeout / the client may not shorten it'],
+    fields: ['attempts[0].headers.x-envoy-upstream-rq-timeout-alt-response'],
+  },
+  {
+    reason: 'bug: a response that ends amid its head is a protocol error',
+    rows: ['upstream-faults / connections that end too early / a close amid the head'],
+    fields: [
+      'log[0].bytes_sent',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'responses[0].body',
+      'responses[0].headers.content-length',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason: 'bug: a response that is reset amid a body with a length is a protocol error',
+    rows: ['upstream-faults / connections that end too early / a reset amid a body with a length'],
+    fields: ['log[0].response_code_details', 'log[0].response_flags'],
+  },
+  {
+    reason: 'bug: the connection is closed after an early response, and the response does not say so',
+    rows: ['upstream-faults / connections that end too early / a response before the whole request'],
+    fields: ['responses[0].headers.connection'],
+  },
+  {
+    reason: 'bug: interim responses other than 100 are dropped; Envoy passes 103 on',
+    rows: ['upstream-faults / framing of responses / 103 before the response'],
+    fields: [
+      'responses[0].body',
+      'responses[0].headers.content-length',
+      'responses[0].headers.date',
+      'responses[0].headers.link',
+      'responses[0].headers.server',
+      'responses[0].headers.x-envoy-upstream-service-time',
+      'responses[0].start',
+      'responses[1]',
+    ],
+  },
+  {
+    reason:
+      'bug: heads of responses are limited to 60 KiB, as those of requests are; Envoy takes larger ones from upstreams',
+    rows: ['upstream-faults / framing of responses / a head of 70,000 bytes'],
+    fields: [
+      'log[0].bytes_sent',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'log[0].upstream_service_time',
+      'responses[0].body',
+      'responses[0].headers.content-length',
+      'responses[0].headers.content-type',
+      'responses[0].headers.x-big',
+      'responses[0].headers.x-envoy-upstream-service-time',
+      'responses[0].start',
+    ],
+  },
+  {
+    reason: 'stricter: an upstream that switches protocols unasked has nobody to speak to; Envoy passes the 101 on',
+    rows: ['upstream-faults / framing of responses / 101 without being asked'],
+    fields: [
+      'log[0].bytes_sent',
+      'log[0].response_code',
+      'log[0].response_code_details',
+      'log[0].response_flags',
+      'log[0].upstream_service_time',
+      'responses[0].body',
+      'responses[0].headers.content-length',
+      'responses[0].headers.content-type',
+      'responses[0].headers.x-envoy-upstream-service-time',
+      'responses[0].start',
+    ],
+  },
+];
