@@ -99,11 +99,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     target: options.xds,
     node,
     log,
-    async onResponse(typeUrl, resources, version) {
+    async onResponse(typeUrl, resources, version, removed) {
       const prefix = UPDATE_STATS[typeUrl];
       stats.counter(`${prefix}.update_attempt`).value += 1;
       try {
-        await configuration.apply(typeUrl, resources, version);
+        await configuration.apply(typeUrl, resources, version, removed);
         stats.counter(`${prefix}.update_success`).value += 1;
       } catch (error) {
         stats.counter(`${prefix}.update_rejected`).value += 1;

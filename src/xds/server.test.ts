@@ -514,17 +514,6 @@ describe('clients that misbehave', () => {
     expect(lines.some((line) => line.level === 50 && String(line.msg).startsWith('push failed'))).toBe(true);
   });
 
-  test('incremental xDS is answered UNIMPLEMENTED', async () => {
-    const { port } = await serve(new Map());
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-    closers.push(() => client.close());
-    const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.deltaAggregatedResources;
-    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    call.on('error', () => {});
-    const ended = await new Promise<{ code: status }>((resolve) => call.on('status', resolve));
-    expect(ended.code).toBe(status.UNIMPLEMENTED);
-  });
-
   test('garbage bytes and a client that hangs up in the middle do not disturb the others', async () => {
     const { port } = await serve(setOf({ Cluster: [cluster('a')] }));
     for (const bytes of [
