@@ -44,7 +44,7 @@ export class TooManyNamesError extends Error {
 }
 
 /** Per type and client. Far above any configuration, and far below what would hurt the other clients. */
-const MAX_NAMES = 1_000_000;
+const MAX_NAMES = 500_000;
 
 /**
  * After so many refusals of parts of one response, with nothing accepted in between, the client is taken to refuse all of it. It suffices to find
