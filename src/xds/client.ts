@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type ClientVariant, deltaClient, type Received, stateOfTheWorldClient } from './client-variants.ts';
 import { leadingName } from './decode-route-configuration.ts';
@@ -100,6 +100,7 @@ export function retryDelay(failures: number, random: () => number): number {
 /** Holds one ADS stream. */
 export class AdsClient {
   readonly #options: AdsClientOptions;
+  readonly #credentials: ChannelCredentials;
   readonly #interests = new Map<TypeUrl, Interest>();
   #stream: Stream | undefined;
   #variant: ClientVariant;
@@ -112,8 +113,10 @@ export class AdsClient {
   /** Responses are applied one after the other, in the order they came. */
   #queue: Promise<void> = Promise.resolve();
 
+  /** @throws Error where `tls` holds no key or certificate */
   constructor(options: AdsClientOptions) {
     this.#options = options;
+    this.#credentials = clientCredentials(options.tls);
     this.#variant = this.#preferred();
   }
 
@@ -161,7 +164,7 @@ export class AdsClient {
     this.#retryTimer = undefined;
     const variant = this.#variant;
     // A channel of its own for each attempt: the waiting between attempts is ours alone, not also the channel's.
-    const channel = new Client(this.#options.target, clientCredentials(this.#options.tls), {
+    const channel = new Client(this.#options.target, this.#credentials, {
       ...KEEPALIVE_OPTIONS,
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': -1,

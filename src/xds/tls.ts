@@ -1,5 +1,6 @@
 // TLS of the xDS port: whom the server and the client present themselves as, and whom they trust.
 
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ChannelCredentials, credentials, ServerCredentials } from '@grpc/grpc-js';
 
 /** The server's side. All PEM. */
@@ -25,6 +26,7 @@ export interface ClientTls {
 export function serverCredentials(tls: ServerTls | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure();
   const authorities = tls.clientAuthorities === undefined ? null : Buffer.from(tls.clientAuthorities);
+  checkPem({ cert: tls.certificateChain, key: tls.privateKey, ca: tls.clientAuthorities });
   const keyPair = { cert_chain: Buffer.from(tls.certificateChain), private_key: Buffer.from(tls.privateKey) };
   return ServerCredentials.createSsl(authorities, [keyPair], authorities !== null);
 }
@@ -33,8 +35,23 @@ export function serverCredentials(tls: ServerTls | undefined): ServerCredentials
 export function clientCredentials(tls: ClientTls | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   const { authorities, certificateChain, privateKey } = tls;
+  checkPem({ cert: certificateChain, key: privateKey, ca: authorities });
   const bytes = (pem: string | Uint8Array | undefined) => (pem === undefined ? null : Buffer.from(pem));
   return ChannelCredentials.createSsl(bytes(authorities), bytes(privateKey), bytes(certificateChain));
+}
+
+function checkPem(given: { [Field in 'cert' | 'key' | 'ca']: string | Uint8Array | undefined }): void {
+  const options: SecureContextOptions = {};
+  for (const field of ['cert', 'key', 'ca'] as const) {
+    const pem = given[field];
+    if (pem !== undefined) options[field] = Buffer.from(pem);
+  }
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Error(`TLS of the xDS port: expected PEM, a certificate and the key of it: ${reason}`, { cause: error });
+  }
 }
 
 /**
