@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import { parseNode } from '../../controlplane/node.ts';
+import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
 import { type Notice, translate } from '../../controlplane/translate.ts';
@@ -21,23 +22,30 @@ export interface ControlPlane {
 
 /**
  * Translates the store for whoever connects.
- * @param onTranslated told what could not be served of it, by proxy
+ * @param onTranslated told what could not be served of it, by class of proxies (those that get the same)
  */
 export function startControlPlane(
   store: Store,
   log: Logger,
-  onTranslated: (proxy: string, notices: readonly Notice[]) => void,
+  onTranslated: (proxyClass: string, notices: readonly Notice[]) => void,
 ): ControlPlane {
   let context: PushContext = createPushContext(store.snapshot);
   const lastSent = new Map<string, ResourceSet>();
+  /** What each class of proxies gets in the current context. */
+  let resourcesOf = new Map<string, ResourceSet>();
 
   const server = new AdsServer({
     log,
     resourcesFor(node) {
-      const proxy = parseNode(node);
-      const { resources, notices } = translate(context, proxy);
-      onTranslated(proxy.id, notices);
-      lastSent.set(proxy.id, resources);
+      const proxy = classOf(context, parseNode(node));
+      let resources = resourcesOf.get(proxy.id);
+      if (resources === undefined) {
+        const translation = translate(context, proxy);
+        resources = translation.resources;
+        resourcesOf.set(proxy.id, resources);
+        onTranslated(proxy.id, translation.notices);
+      }
+      lastSent.set(node.id, resources);
       return resources;
     },
   });
@@ -48,6 +56,7 @@ export function startControlPlane(
     scheduled ??= setImmediate(() => {
       scheduled = undefined;
       context = createPushContext(store.snapshot, context);
+      resourcesOf = new Map();
       server.push();
     });
   });
