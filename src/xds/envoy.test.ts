@@ -269,8 +269,11 @@ async function gateway(apiType: ApiType, initial: (folder: string) => ResourceSe
   const folder = mkdtempSync(join(tmpdir(), 'limen-xds-test-'));
   closers.push(() => rmSync(folder, { recursive: true, force: true }));
   let resources = initial(folder);
+  let pushes: { type?: string; resources?: number }[] = [];
   const serve = async (port: number) => {
-    const server = new AdsServer({ resourcesFor: () => resources, log: pino({ level: 'silent' }) });
+    pushes = [];
+    const log = pino({}, { write: (line: string) => pushes.push(JSON.parse(line)) });
+    const server = new AdsServer({ resourcesFor: () => resources, log });
     closers.push(() => server.close());
     return { server, port: await server.listen(`127.0.0.1:${port}`) };
   };
@@ -290,6 +293,8 @@ async function gateway(apiType: ApiType, initial: (folder: string) => ResourceSe
       await server.close();
       ({ server, port } = await serve(port));
     },
+    /** Types and numbers of resources that the server now running has sent: `CDS 1`. */
+    sent: () => pushes.filter(({ type }) => type !== undefined).map(({ type, resources: count }) => `${type} ${count}`),
     subscription: (typeUrl: TypeUrl) =>
       server.clients()[0]?.subscriptions.find((subscription) => subscription.typeUrl === typeUrl),
   };
@@ -300,7 +305,7 @@ describe.skipIf(missing !== undefined && !strict).each(['GRPC', 'DELTA_GRPC'] as
   (apiType) => {
     test('it serves what the ADS server says, follows changes and restarts, and refuses what is wrong', async () => {
       let key = '';
-      const { admin, url, push, restart, subscription } = await gateway(apiType, (folder) => {
+      const { admin, url, push, restart, subscription, sent } = await gateway(apiType, (folder) => {
         key = selfSigned(folder);
         return configuration('one', { key });
       });
@@ -325,6 +330,9 @@ describe.skipIf(missing !== undefined && !strict).each(['GRPC', 'DELTA_GRPC'] as
         ['http'],
         ['client-cert'],
       ]);
+      // Incremental: of what it has nothing is sent again.
+      const all = apiType === 'GRPC' ? 1 : 0;
+      expect(sent().sort()).toEqual([`CDS ${all}`, `EDS ${all}`, `LDS ${all}`, 'RDS 1', `SDS ${all}`].sort());
 
       // Our reader of its dump loses nothing, and there is no private key in it.
       const dump = await answer(`${admin}/config_dump`, (body) => body.includes('"changed"'));
