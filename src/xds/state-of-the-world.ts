@@ -7,6 +7,7 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
+import { changedNames } from './resource-changes.ts';
 import { type EncodedResource, TypeUrl } from './resources.ts';
 import { SetVersion } from './set-version.ts';
 import type { ProtocolVariant } from './stream.ts';
@@ -59,6 +60,10 @@ export class StateOfTheWorldSubscription extends Subscription<DiscoveryRequest> 
 
   next(available: Resources = NOTHING, keep?: () => boolean): NextResponse | undefined {
     if (this.inFlight || this.#settled === available) return undefined;
+    if (this.#settled !== undefined && !changedNames(this.#settled, available).some((name) => this.wants(name))) {
+      this.#settled = available;
+      return undefined;
+    }
     const next = this.#wholeState ? this.#nextWholeState(available, keep) : this.#nextChanges(available);
     return next === undefined ? undefined : { ...next, removed: [], requested: this.mustAnswer };
   }
