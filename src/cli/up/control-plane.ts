@@ -5,7 +5,7 @@ import { parseNode } from '../../controlplane/node.ts';
 import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
-import { type Notice, translate } from '../../controlplane/translate.ts';
+import { type Notice, type Translation, translate } from '../../controlplane/translate.ts';
 import type { Store } from '../../store/store.ts';
 import { type ResourceSet, TypeUrl } from '../../xds/resources.ts';
 import { AdsServer } from '../../xds/server.ts';
@@ -22,31 +22,30 @@ export interface ControlPlane {
 
 /**
  * Translates the store for whoever connects.
- * @param onTranslated told what could not be served of it, by class of proxies (those that get the same)
+ * @param onTranslated told what could not be served of it, by proxy
  */
 export function startControlPlane(
   store: Store,
   log: Logger,
-  onTranslated: (proxyClass: string, notices: readonly Notice[]) => void,
+  onTranslated: (proxy: string, notices: readonly Notice[]) => void,
 ): ControlPlane {
   let context: PushContext = createPushContext(store.snapshot);
   const lastSent = new Map<string, ResourceSet>();
   /** What each class of proxies gets in the current context. */
-  let resourcesOf = new Map<string, ResourceSet>();
+  let translations = new Map<string, Translation>();
 
   const server = new AdsServer({
     log,
     resourcesFor(node) {
       const proxy = classOf(context, parseNode(node));
-      let resources = resourcesOf.get(proxy.id);
-      if (resources === undefined) {
-        const translation = translate(context, proxy);
-        resources = translation.resources;
-        resourcesOf.set(proxy.id, resources);
-        onTranslated(proxy.id, translation.notices);
+      let translation = translations.get(proxy.id);
+      if (translation === undefined) {
+        translation = translate(context, proxy);
+        translations.set(proxy.id, translation);
       }
-      lastSent.set(node.id, resources);
-      return resources;
+      onTranslated(node.id, translation.notices);
+      lastSent.set(node.id, translation.resources);
+      return translation.resources;
     },
   });
 
@@ -56,7 +55,7 @@ export function startControlPlane(
     scheduled ??= setImmediate(() => {
       scheduled = undefined;
       context = createPushContext(store.snapshot, context);
-      resourcesOf = new Map();
+      translations = new Map();
       server.push();
     });
   });
