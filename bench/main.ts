@@ -1,11 +1,12 @@
-// `npm run bench [-- startup|throughput|scale]`: what Limen costs, beside its peers in the same run. Prints tables; judges nothing.
+// `npm run bench [-- startup|throughput|scale|xds]`: what Limen costs, beside its peers in the same run. Prints tables; judges nothing.
 
 import { cpus } from 'node:os';
 import { benchScale } from './scale.ts';
 import { benchStartup } from './startup.ts';
 import { benchThroughput } from './throughput.ts';
+import { benchXds } from './xds.ts';
 
-const benches = { startup: benchStartup, throughput: benchThroughput, scale: benchScale };
+const benches = { startup: benchStartup, throughput: benchThroughput, scale: benchScale, xds: benchXds };
 
 const names = process.argv.slice(2);
 const unknown = names.find((name) => !(name in benches));

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { AdsClient } from '../xds/client.ts';
 import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
 import { TypeUrl } from '../xds/resources.ts';
+import type { ClientTls } from '../xds/tls.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { RunningEndpoint } from './admin/http-endpoint.ts';
 import { startPrometheusServer, startStatusServer } from './admin/status-server.ts';
@@ -24,6 +25,10 @@ import { startWorkerProcess } from './worker/worker-process.ts';
 export interface ProxyOptions {
   /** `host:port` of the xDS server. */
   readonly xds: string;
+  /** Default: plain text. */
+  readonly xdsTls?: ClientTls;
+  /** Default: incremental, and state of the world where the server does not know that. */
+  readonly xdsVariant?: 'delta' | 'state of the world';
   readonly node: Node;
   /** 1: this process carries the traffic itself; more: as many processes of their own. */
   readonly workers: number;
@@ -97,13 +102,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const stats = new Stats();
   const ads = new AdsClient({
     target: options.xds,
+    ...(options.xdsTls === undefined ? {} : { tls: options.xdsTls }),
+    ...(options.xdsVariant === undefined ? {} : { variant: options.xdsVariant }),
     node,
     log,
-    async onResponse(typeUrl, resources, version) {
+    async onResponse(typeUrl, resources, version, removed) {
       const prefix = UPDATE_STATS[typeUrl];
       stats.counter(`${prefix}.update_attempt`).value += 1;
       try {
-        await configuration.apply(typeUrl, resources, version);
+        await configuration.apply(typeUrl, resources, version, removed);
         stats.counter(`${prefix}.update_success`).value += 1;
       } catch (error) {
         stats.counter(`${prefix}.update_rejected`).value += 1;

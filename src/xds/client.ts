@@ -1,20 +1,17 @@
 // The ADS client: one stream to a control plane that is re-established for ever, and a callback for each response.
 
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { type ClientVariant, deltaClient, type Received, stateOfTheWorldClient } from './client-variants.ts';
 import { leadingName } from './decode-route-configuration.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
-import {
-  type DiscoveryRequest,
-  DiscoveryRequestSchema,
-  type DiscoveryResponse,
-  ResourceSchema,
-} from './gen/envoy/service/discovery/v3/discovery_pb.js';
+import { ResourceSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
 import { PUSH_ORDER, shortTypeName, TypeUrl } from './resources.ts';
 import { decodeResource, isTypeUrl, type ResourceMessage, resourceName } from './schemas.ts';
-import { aggregatedDiscoveryService, KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES } from './service.ts';
+import { KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES } from './service.ts';
+import { type ClientTls, clientCredentials } from './tls.ts';
 
 /** A resource of a response. */
 export interface DecodedResource {
@@ -22,6 +19,8 @@ export interface DecodedResource {
   /** Of the type the response is for. While its bytes stay the same this stays the same object, also across reconnects: compare by identity. */
   readonly message: ResourceMessage;
   readonly any: Any;
+  /** Its own in the incremental variant, that of the response in the other. */
+  readonly version: string;
 }
 
 export interface AdsClientOptions {
@@ -30,13 +29,27 @@ export interface AdsClientOptions {
   /** Who we are; sent with the first request of each stream. */
   node: Node;
   log: Logger;
+  /** Plain text without. */
+  tls?: ClientTls;
   /**
-   * Called for each response. For LDS and CDS `resources` is everything there is: what is missing was removed. For RDS, EDS and SDS it is
-   * what changed or was newly subscribed; other subscribed names stay as they are. Returning accepts (ACK); throwing refuses (NACK) with the
-   * error's message, and the caller keeps what it had. Subscriptions made in here are sent before the ACK, as Envoy does.
-   * A promise (workers that must bind their ports) delays the answer; the next response waits until it settled.
+   * `delta` (default): incremental; a server that does not know it (UNIMPLEMENTED) is spoken to in state of the world until the connection is
+   * lost. `state of the world`: that alone.
    */
-  onResponse: (typeUrl: TypeUrl, resources: DecodedResource[], version: string) => void | Promise<void>;
+  variant?: 'delta' | 'state of the world';
+  /**
+   * Called for each response.
+   * Returning accepts (ACK); throwing refuses (NACK) with the error's message, and the caller keeps what it had. Subscriptions made in here are
+   * sent before the ACK, as Envoy does. A promise (workers that must bind their ports) delays the answer; the next response waits until it settled.
+   * @param resources what is new or changed; some may be as they were (in state of the world, LDS and CDS responses hold all there is)
+   * @param version of the response, for logs
+   * @param removed names that are gone, or do not exist. In state of the world only LDS and CDS can tell. Names may come again.
+   */
+  onResponse: (
+    typeUrl: TypeUrl,
+    resources: DecodedResource[],
+    version: string,
+    removed: string[],
+  ) => void | Promise<void>;
   /** Called when the stream is established or lost. */
   onConnectionChange?: (connected: boolean) => void;
   /** 0 ≤ x < 1, for the jitter of reconnects. Default Math.random. */
@@ -50,16 +63,32 @@ const LAST_RETRY_MS = 30_000;
 /** As much of an error as Envoy sends in an error_detail. */
 const MAX_ERROR_LENGTH = 4096;
 
-type Call = ClientDuplexStream<DiscoveryRequest, DiscoveryResponse>;
+/** One stream, and how it is spoken. */
+interface Stream {
+  readonly variant: ClientVariant;
+  readonly channel: Client;
+  readonly call: ClientDuplexStream<unknown, unknown>;
+  /** Names that this stream was told, by type. */
+  readonly told: Map<TypeUrl, ReadonlySet<string> | '*'>;
+  /** Of the last response of each type. */
+  readonly nonces: Map<TypeUrl, string>;
+  nodeSent: boolean;
+}
 
 interface Interest {
   names: ReadonlySet<string> | '*';
   /** Of the last response that was accepted; survives reconnects. */
   version: string;
-  /** Of the last response on this stream. */
-  nonce: string;
-  /** Decoded resources by name: unchanged bytes are not decoded again. */
-  readonly decoded: Map<string, DecodedResource>;
+  /**
+   * What the caller has by name, also across reconnects. `version` is '' where we cannot be sure which one: state of the world does not say it,
+   * and of a refused response the caller may have taken some.
+   */
+  readonly held: Map<string, Held>;
+}
+
+interface Held {
+  readonly resource: DecodedResource;
+  readonly version: string;
 }
 
 /** The wait before the next attempt, in milliseconds: exponential, with jitter so that many proxies do not come back at one moment. */
@@ -68,24 +97,27 @@ export function retryDelay(failures: number, random: () => number): number {
   return longest * (0.5 + random() / 2);
 }
 
-/** Holds one ADS stream (state of the world). */
+/** Holds one ADS stream. */
 export class AdsClient {
   readonly #options: AdsClientOptions;
+  readonly #credentials: ChannelCredentials;
   readonly #interests = new Map<TypeUrl, Interest>();
-  #channel: Client | undefined;
-  #call: Call | undefined;
+  #stream: Stream | undefined;
+  #variant: ClientVariant;
   #retryTimer: NodeJS.Timeout | undefined;
   #failures = 0;
   #connected = false;
   #closed = false;
-  #nodeSent = false;
   /** The type whose response is being applied: its ACK will carry a changed subscription. */
   #applying: TypeUrl | undefined;
   /** Responses are applied one after the other, in the order they came. */
   #queue: Promise<void> = Promise.resolve();
 
+  /** @throws Error where `tls` holds no key or certificate */
   constructor(options: AdsClientOptions) {
     this.#options = options;
+    this.#credentials = clientCredentials(options.tls);
+    this.#variant = this.#preferred();
   }
 
   /** The stream is established. */
@@ -95,7 +127,7 @@ export class AdsClient {
 
   /** Connects, and reconnects until close(). */
   start(): void {
-    if (this.#call === undefined && this.#retryTimer === undefined && !this.#closed) this.#connect();
+    if (this.#stream === undefined && this.#retryTimer === undefined && !this.#closed) this.#connect();
   }
 
   /**
@@ -107,12 +139,11 @@ export class AdsClient {
     const interest = this.#interests.get(typeUrl);
     if (interest === undefined) {
       if (wanted !== '*' && wanted.size === 0) return;
-      this.#interests.set(typeUrl, { names: wanted, version: '', nonce: '', decoded: new Map() });
+      this.#interests.set(typeUrl, { names: wanted, version: '', held: new Map() });
     } else {
       if (sameNames(interest.names, wanted)) return;
       interest.names = wanted;
-      if (wanted !== '*')
-        for (const name of interest.decoded.keys()) if (!wanted.has(name)) interest.decoded.delete(name);
+      if (wanted !== '*') for (const name of interest.held.keys()) if (!wanted.has(name)) interest.held.delete(name);
     }
     if (this.#applying !== typeUrl) this.#request(typeUrl);
   }
@@ -125,46 +156,58 @@ export class AdsClient {
     this.#drop();
   }
 
+  #preferred(): ClientVariant {
+    return this.#options.variant === 'state of the world' ? stateOfTheWorldClient : deltaClient;
+  }
+
   #connect(): void {
     this.#retryTimer = undefined;
+    const variant = this.#variant;
     // A channel of its own for each attempt: the waiting between attempts is ours alone, not also the channel's.
-    const channel = new Client(this.#options.target, credentials.createInsecure(), {
+    const channel = new Client(this.#options.target, this.#credentials, {
       ...KEEPALIVE_OPTIONS,
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
+      ...(this.#options.tls?.serverName === undefined
+        ? {}
+        : { 'grpc.ssl_target_name_override': this.#options.tls.serverName }),
     });
-    const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.streamAggregatedResources;
-    const call = channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    this.#channel = channel;
-    this.#call = call;
-    this.#nodeSent = false;
-    for (const interest of this.#interests.values()) interest.nonce = '';
+    const call = variant.open(channel);
+    const stream: Stream = { variant, channel, call, told: new Map(), nonces: new Map(), nodeSent: false };
+    this.#stream = stream;
     // Written before the connection stands, so that the first requests leave with it.
-    const wanted = PUSH_ORDER.filter((typeUrl) => this.#interests.has(typeUrl));
-    for (const typeUrl of wanted) this.#request(typeUrl);
-    call.on('metadata', () => this.#setConnected(call));
-    call.on('data', (response: DiscoveryResponse) => {
-      this.#setConnected(call);
-      this.#queue = this.#queue.then(() => this.#receive(call, response));
+    for (const typeUrl of PUSH_ORDER) this.#request(typeUrl);
+    call.on('metadata', () => this.#setConnected(stream));
+    call.on('data', (message: unknown) => {
+      this.#setConnected(stream);
+      this.#queue = this.#queue.then(() => this.#receive(stream, variant.read(message)));
     });
     call.on('error', () => {}); // 'status' follows and says the same
     call.on('status', ({ code, details }) => {
-      if (this.#call === call) this.#lost(code, details);
+      if (this.#stream === stream) this.#lost(code, details);
     });
   }
 
-  #setConnected(call: Call): void {
-    if (this.#call !== call || this.#connected) return;
+  #setConnected(stream: Stream): void {
+    if (this.#stream !== stream || this.#connected) return;
     this.#connected = true;
-    this.#options.log.info({ target: this.#options.target }, 'connected to the control plane');
+    const fields = { target: this.#options.target, xds: stream.variant.name };
+    this.#options.log.info(fields, 'connected to the control plane');
     this.#options.onConnectionChange?.(true);
   }
 
   #lost(code: status, details: string): void {
     this.#drop();
     if (this.#closed) return;
+    if (code === status.UNIMPLEMENTED && this.#variant === deltaClient) {
+      this.#options.log.info({ target: this.#options.target }, 'the control plane does not speak incremental xDS');
+      this.#variant = stateOfTheWorldClient;
+      this.#connect();
+      return;
+    }
+    this.#variant = this.#preferred(); // the one that comes back may be a newer one
     const delay = retryDelay(this.#failures++, this.#options.random ?? Math.random);
     const fields = { target: this.#options.target, code: status[code], reason: details, retryInMs: Math.round(delay) };
     this.#options.log.warn(fields, 'no connection to the control plane: serving what there is');
@@ -174,77 +217,96 @@ export class AdsClient {
   #drop(): void {
     const wasConnected = this.#connected;
     this.#connected = false;
-    const call = this.#call;
-    this.#call = undefined;
-    call?.cancel();
-    this.#channel?.close();
-    this.#channel = undefined;
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.call.cancel();
+    stream?.channel.close();
     if (wasConnected) this.#options.onConnectionChange?.(false);
   }
 
-  #request(typeUrl: TypeUrl, error?: string): void {
+  /** Asks for what is wanted; with `answer` it also accepts or refuses the last response. */
+  #request(typeUrl: TypeUrl, answer?: { error: string | undefined }): void {
     const interest = this.#interests.get(typeUrl);
-    if (interest === undefined || this.#call === undefined) return;
-    this.#write({
+    const stream = this.#stream;
+    if (interest === undefined || stream === undefined) return;
+    const told = stream.told.get(typeUrl);
+    // A first request for no names would be one for all.
+    if (told === undefined && interest.names !== '*' && interest.names.size === 0) return;
+    stream.told.set(typeUrl, interest.names);
+    this.#write(stream, {
       typeUrl,
-      versionInfo: interest.version,
-      responseNonce: interest.nonce,
-      resourceNames: interest.names === '*' ? [] : [...interest.names],
-      error,
+      told,
+      wanted: interest.names,
+      version: interest.version,
+      held: interest.held,
+      nonce: stream.nonces.get(typeUrl) ?? '',
+      answers: answer !== undefined,
+      error: answer?.error,
     });
   }
 
-  #write(fields: {
-    typeUrl: string;
-    versionInfo: string;
-    responseNonce: string;
-    resourceNames: string[];
-    error: string | undefined;
-  }): void {
-    const { error, ...request } = fields;
-    const message = create(DiscoveryRequestSchema, request);
-    if (!this.#nodeSent) message.node = this.#options.node;
-    this.#nodeSent = true;
-    if (error !== undefined)
-      message.errorDetail = {
-        $typeName: 'google.rpc.Status',
-        code: status.INTERNAL, // Envoy's choice for a refused response
-        message: error.slice(0, MAX_ERROR_LENGTH),
-        details: [],
-      };
-    this.#call?.write(message);
+  #write(stream: Stream, ask: Omit<Parameters<ClientVariant['request']>[0], 'node'>): void {
+    const node = stream.nodeSent ? undefined : this.#options.node;
+    stream.nodeSent = true;
+    stream.call.write(stream.variant.request({ ...ask, error: ask.error?.slice(0, MAX_ERROR_LENGTH), node }));
   }
 
-  async #receive(call: Call, response: DiscoveryResponse): Promise<void> {
-    if (this.#call !== call) return;
+  async #receive(stream: Stream, response: Received): Promise<void> {
+    if (this.#stream !== stream) return;
     this.#failures = 0;
-    const { typeUrl, nonce, versionInfo } = response;
+    const { typeUrl, nonce, version } = response;
     const interest = isTypeUrl(typeUrl) ? this.#interests.get(typeUrl) : undefined;
     if (!isTypeUrl(typeUrl) || interest === undefined) {
       const error = `${typeUrl} was not subscribed`;
-      this.#options.log.warn({ typeUrl, version: versionInfo }, 'response refused: not subscribed');
-      this.#write({ typeUrl, versionInfo: '', responseNonce: nonce, resourceNames: [], error });
+      this.#options.log.warn({ typeUrl, version }, 'response refused: not subscribed');
+      const nothing = { told: new Set<string>(), wanted: new Set<string>(), version: '', held: new Map() };
+      this.#write(stream, { typeUrl, ...nothing, nonce, answers: true, error });
       return;
     }
-    interest.nonce = nonce;
+    stream.nonces.set(typeUrl, nonce);
     let error: string | undefined;
     this.#applying = typeUrl;
     try {
-      const resources = response.resources.map((any) => decode(typeUrl, any, interest.decoded));
-      if (typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.Cluster) interest.decoded.clear();
-      for (const resource of resources) interest.decoded.set(resource.name, resource);
-      await this.#options.onResponse(typeUrl, resources, versionInfo);
-      interest.version = versionInfo;
+      await this.#apply(typeUrl, interest, response);
     } catch (thrown) {
       error = thrown instanceof Error ? thrown.message : String(thrown);
       this.#options.log.warn(
-        { type: shortTypeName(typeUrl), version: versionInfo, kept: interest.version, reason: error },
+        { type: shortTypeName(typeUrl), version, kept: interest.version, reason: error },
         'response refused: the last good configuration stays',
       );
     } finally {
       this.#applying = undefined;
     }
-    if (this.#call === call) this.#request(typeUrl, error);
+    if (this.#stream === stream) this.#request(typeUrl, { error });
+  }
+
+  async #apply(typeUrl: TypeUrl, interest: Interest, response: Received): Promise<void> {
+    const { names, held } = interest;
+    const resources = response.resources
+      .map((received) => decode(typeUrl, received, held))
+      .filter((resource) => resource !== undefined)
+      // A name that was dropped while the response was under way.
+      .filter(({ name }) => names === '*' || names.has(name));
+    const removed = response.removed ?? namesLeftOut(typeUrl, held, resources);
+    const remember = (accepted: boolean) => {
+      for (const resource of resources) {
+        if (interest.names !== '*' && !interest.names.has(resource.name)) continue;
+        held.set(resource.name, { resource, version: accepted && response.ownVersions ? resource.version : '' });
+      }
+      for (const name of removed) {
+        const before = held.get(name);
+        if (accepted) held.delete(name);
+        else if (before !== undefined) held.set(name, { ...before, version: '' });
+      }
+    };
+    try {
+      await this.#options.onResponse(typeUrl, resources, response.version, removed);
+    } catch (error) {
+      remember(false);
+      throw error;
+    }
+    remember(true);
+    interest.version = response.version;
   }
 }
 
@@ -253,18 +315,39 @@ function sameNames(a: ReadonlySet<string> | '*', b: ReadonlySet<string> | '*'): 
   return a.size === b.size && [...a].every((name) => b.has(name));
 }
 
-function decode(typeUrl: TypeUrl, packed: Any, known: ReadonlyMap<string, DecodedResource>): DecodedResource {
-  let any = packed;
-  if (any.typeUrl === `type.googleapis.com/${ResourceSchema.typeName}`) {
-    const wrapped = fromBinary(ResourceSchema, any.value).resource;
-    if (wrapped === undefined) throw new Error('a wrapped resource is empty');
-    any = wrapped;
-  }
+/** In state of the world, what LDS and CDS leave out is gone; the others carry what changed. */
+function namesLeftOut(
+  typeUrl: TypeUrl,
+  held: ReadonlyMap<string, Held>,
+  resources: readonly DecodedResource[],
+): string[] {
+  if (typeUrl !== TypeUrl.Listener && typeUrl !== TypeUrl.Cluster) return [];
+  const there = new Set(resources.map(({ name }) => name));
+  return [...held.keys()].filter((name) => !there.has(name));
+}
+
+/** @returns undefined for a heartbeat: a resource without content, which prolongs the life of the one before */
+function decode(
+  typeUrl: TypeUrl,
+  received: Received['resources'][number],
+  held: ReadonlyMap<string, Held>,
+): DecodedResource | undefined {
+  const { any, version, name: saidName } = unwrap(received);
+  if (any === undefined) return undefined;
   if (any.typeUrl !== typeUrl) throw new Error(`a resource of type ${any.typeUrl} in a response of type ${typeUrl}`);
-  const before = known.get(leadingName(any.value) ?? '');
-  if (before !== undefined && asBuffer(before.any.value).equals(any.value)) return before;
-  const message = decodeResource(typeUrl, any.value, before?.message);
-  return { name: resourceName(message), message, any };
+  const before = held.get(leadingName(any.value) ?? '')?.resource;
+  const unchanged = before !== undefined && asBuffer(before.any.value).equals(any.value);
+  const message = unchanged ? before.message : decodeResource(typeUrl, any.value, before?.message);
+  const name = resourceName(message);
+  if (saidName !== '' && saidName !== name) throw new Error(`a resource called ${saidName} holds one named ${name}`);
+  return { name, message, any: unchanged ? before.any : any, version };
+}
+
+/** In state of the world too a resource may come in the wrapper that says its name. */
+function unwrap(received: Received['resources'][number]): Received['resources'][number] {
+  if (received.any?.typeUrl !== `type.googleapis.com/${ResourceSchema.typeName}`) return received;
+  const { name, resource } = fromBinary(ResourceSchema, received.any.value);
+  return { ...received, name, any: resource };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

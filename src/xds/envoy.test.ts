@@ -173,7 +173,10 @@ function selfSigned(folder: string): string {
   return [key, cert].map((file) => readFileSync(file, 'utf8').trim()).join('\n\n');
 }
 
-function startEnvoy(folder: string, xdsPort: number): ChildProcess {
+/** How Envoy asks for state of the world, and for increments. */
+type ApiType = 'GRPC' | 'DELTA_GRPC';
+
+function startEnvoy(folder: string, xdsPort: number, apiType: ApiType): ChildProcess {
   const bootstrap = {
     node: { id: 'router~127.0.0.1~gateway.default~default.svc.cluster.local', cluster: 'gateway' },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
@@ -181,7 +184,7 @@ function startEnvoy(folder: string, xdsPort: number): ChildProcess {
       lds_config: { resource_api_version: 'V3', ads: {} },
       cds_config: { resource_api_version: 'V3', ads: {} },
       ads_config: {
-        api_type: 'GRPC',
+        api_type: apiType,
         transport_api_version: 'V3',
         grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
       },
@@ -261,18 +264,21 @@ async function answer(url: string, wanted: (body: string) => boolean): Promise<s
 }
 
 /** An Envoy and its control plane, whose configuration the test replaces. */
-async function gateway(initial: (folder: string) => ResourceSet) {
+async function gateway(apiType: ApiType, initial: (folder: string) => ResourceSet) {
   if (missing !== undefined) throw new Error(missing);
   const folder = mkdtempSync(join(tmpdir(), 'limen-xds-test-'));
   closers.push(() => rmSync(folder, { recursive: true, force: true }));
   let resources = initial(folder);
+  let pushes: { type?: string; resources?: number }[] = [];
   const serve = async (port: number) => {
-    const server = new AdsServer({ resourcesFor: () => resources, log: pino({ level: 'silent' }) });
+    pushes = [];
+    const log = pino({}, { write: (line: string) => pushes.push(JSON.parse(line)) });
+    const server = new AdsServer({ resourcesFor: () => resources, log });
     closers.push(() => server.close());
     return { server, port: await server.listen(`127.0.0.1:${port}`) };
   };
   let { server, port } = await serve(0);
-  startEnvoy(folder, port);
+  startEnvoy(folder, port, apiType);
   const admin = `http://${await adminAddress(folder)}`;
   const listeners = await answer(`${admin}/listeners`, (body) => body.includes('http::'));
   return {
@@ -287,17 +293,19 @@ async function gateway(initial: (folder: string) => ResourceSet) {
       await server.close();
       ({ server, port } = await serve(port));
     },
+    /** Types and numbers of resources that the server now running has sent: `CDS 1`. */
+    sent: () => pushes.filter(({ type }) => type !== undefined).map(({ type, resources: count }) => `${type} ${count}`),
     subscription: (typeUrl: TypeUrl) =>
       server.clients()[0]?.subscriptions.find((subscription) => subscription.typeUrl === typeUrl),
   };
 }
 
-describe.skipIf(missing !== undefined && !strict)(
-  `with a real Envoy${missing === undefined ? '' : ` (${missing})`}`,
-  () => {
+describe.skipIf(missing !== undefined && !strict).each(['GRPC', 'DELTA_GRPC'] as const)(
+  `with a real Envoy, api_type %s${missing === undefined ? '' : ` (${missing})`}`,
+  (apiType) => {
     test('it serves what the ADS server says, follows changes and restarts, and refuses what is wrong', async () => {
       let key = '';
-      const { admin, url, push, restart, subscription } = await gateway((folder) => {
+      const { admin, url, push, restart, subscription, sent } = await gateway(apiType, (folder) => {
         key = selfSigned(folder);
         return configuration('one', { key });
       });
@@ -322,6 +330,9 @@ describe.skipIf(missing !== undefined && !strict)(
         ['http'],
         ['client-cert'],
       ]);
+      // Incremental: of what it has nothing is sent again.
+      const all = apiType === 'GRPC' ? 1 : 0;
+      expect(sent().sort()).toEqual([`CDS ${all}`, `EDS ${all}`, `LDS ${all}`, 'RDS 1', `SDS ${all}`].sort());
 
       // Our reader of its dump loses nothing, and there is no private key in it.
       const dump = await answer(`${admin}/config_dump`, (body) => body.includes('"changed"'));
@@ -337,7 +348,7 @@ describe.skipIf(missing !== undefined && !strict)(
       closers.push(() => new Promise((resolve) => upstream.close(resolve)));
       await new Promise((resolve) => upstream.once('listening', resolve));
       const { port } = upstream.address() as AddressInfo;
-      const { url, push, subscription } = await gateway(() => forwardingTo('cluster-0', port));
+      const { url, push, subscription } = await gateway(apiType, () => forwardingTo('cluster-0', port));
       await answer(url, (body) => body === 'upstream');
       const answers = new Set<number>();
       for (let generation = 1; generation <= 5; generation++) {

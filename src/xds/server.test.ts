@@ -514,15 +514,19 @@ describe('clients that misbehave', () => {
     expect(lines.some((line) => line.level === 50 && String(line.msg).startsWith('push failed'))).toBe(true);
   });
 
-  test('incremental xDS is answered UNIMPLEMENTED', async () => {
-    const { port } = await serve(new Map());
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-    closers.push(() => client.close());
-    const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.deltaAggregatedResources;
-    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    call.on('error', () => {});
-    const ended = await new Promise<{ code: status }>((resolve) => call.on('status', resolve));
-    expect(ended.code).toBe(status.UNIMPLEMENTED);
+  test('one that subscribes to 100,000 names that do not exist is told what there is, and the others are served', async () => {
+    const known = [route('r'), route('name-77777')] as const;
+    const { port, push } = await serve(setOf({ RouteConfiguration: [known[0]] }));
+    const greedy = new ScriptedClient(port);
+    const names = Array.from({ length: 100_000 }, (_, at) => `name-${at}`);
+    greedy.request(TypeUrl.RouteConfiguration, { resourceNames: names });
+    const client = new ScriptedClient(port);
+    client.request(TypeUrl.RouteConfiguration, { resourceNames: ['r'] });
+    expect(spell(await client.next(), known)).toBe('RDS r');
+    greedy.ack(await greedy.next(), names);
+    await greedy.expectSilence();
+    push(setOf({ RouteConfiguration: [...known] }));
+    expect(spell(await greedy.next(), known)).toBe('RDS name-77777');
   });
 
   test('garbage bytes and a client that hangs up in the middle do not disturb the others', async () => {

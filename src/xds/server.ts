@@ -1,22 +1,10 @@
 // The ADS server: tells each connected node what it is to have, over gRPC.
 
 import { randomUUID } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
-import {
-  Metadata,
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  status,
-  type UntypedHandleCall,
-} from '@grpc/grpc-js';
+import { Metadata, Server, type ServerDuplexStream, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { delta } from './delta.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
-import {
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-  DiscoveryResponseSchema,
-} from './gen/envoy/service/discovery/v3/discovery_pb.js';
 import { nodeName } from './node-name.ts';
 import type { ResourceSet } from './resources.ts';
 import {
@@ -25,7 +13,16 @@ import {
   KEEPALIVE_OPTIONS,
   MAX_MESSAGE_BYTES,
 } from './service.ts';
-import { ClientStream, type SubscriptionStatus, WARMING_LIMIT_MS } from './stream.ts';
+import { stateOfTheWorld } from './state-of-the-world.ts';
+import {
+  ClientStream,
+  type ProtocolVariant,
+  type SubscriptionStatus,
+  WARMING_LIMIT_MS,
+  type XdsRequest,
+} from './stream.ts';
+import { TooManyNamesError } from './subscription.ts';
+import { checkPlainText, type ServerTls, serverCredentials } from './tls.ts';
 
 export interface AdsServerOptions {
   /**
@@ -41,6 +38,8 @@ export interface AdsServerOptions {
 /** A connected node. */
 export interface ClientStatus {
   readonly node: Node;
+  /** How it speaks xDS. */
+  readonly variant: ProtocolVariant<never, unknown>['name'];
   /** `ip:port` of the client. */
   readonly address: string;
   readonly connectedAt: Date;
@@ -50,13 +49,25 @@ export interface ClientStatus {
 /** How long close() lets clients hang up by themselves before it cuts the connections. */
 const CLOSE_GRACE_MS = 500;
 
-type Call = ServerDuplexStream<DiscoveryRequest, DiscoveryResponse>;
+/** The server's end of a stream, whatever its variant. */
+type Call = Pick<ServerDuplexStream<unknown, unknown>, 'end' | 'emit' | 'getPeer'>;
 
-/** Serves envoy.service.discovery.v3.AggregatedDiscoveryService, state of the world, in plain text. */
+/** A stream whose node is known. */
+interface Client {
+  readonly stream: Pick<ClientStream<never, unknown>, 'node' | 'push' | 'status' | 'close'>;
+  readonly variant: ClientStatus['variant'];
+  readonly address: string;
+  readonly connectedAt: Date;
+}
+
+/**
+ * Serves envoy.service.discovery.v3.AggregatedDiscoveryService, state of the world and incremental.
+ * A client that does not answer has at most one response of each type waiting for it, and then gets the newest state; no other client waits for it.
+ */
 export class AdsServer {
   readonly #options: AdsServerOptions;
   readonly #server: Server;
-  readonly #streams = new Map<Call, { stream: ClientStream; address: string; connectedAt: Date }>();
+  readonly #clients = new Map<Call, Client>();
   readonly #calls = new Set<Call>();
   readonly #instance = randomUUID().slice(0, 8);
   #responses = 0;
@@ -69,13 +80,8 @@ export class AdsServer {
       'grpc.max_send_message_length': -1,
     });
     const handlers: AggregatedDiscoveryHandlers = {
-      streamAggregatedResources: (call) => this.#accept(call),
-      deltaAggregatedResources: (call) => {
-        call.emit('error', {
-          code: status.UNIMPLEMENTED,
-          details: 'incremental xDS is not served: use StreamAggregatedResources (api_type GRPC)',
-        });
-      },
+      streamAggregatedResources: (call) => this.#accept(call, stateOfTheWorld),
+      deltaAggregatedResources: (call) => this.#accept(call, delta),
     };
     this.#server.addService(aggregatedDiscoveryService, handlers as unknown as Record<string, UntypedHandleCall>);
   }
@@ -83,11 +89,14 @@ export class AdsServer {
   /**
    * Starts to listen.
    * @param address `host:port`; port 0 takes a free one
-   * @returns the port. Rejects where the address is taken or not one of this machine.
+   * @param options with `tls` it speaks TLS only; without, plain text, and on loopback addresses only, since resources hold private keys
+   * @returns the port. Rejects where the address is taken, not one of this machine, or not loopback without TLS.
    */
-  listen(address: string): Promise<number> {
+  async listen(address: string, options: { tls?: ServerTls } = {}): Promise<number> {
+    if (options.tls === undefined) checkPlainText(address);
+    const credentials = serverCredentials(options.tls);
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync(address, credentials, (error, port) => {
         if (error === null) resolve(port);
         else reject(new Error(`xDS server cannot listen on ${address}: ${error.message}`, { cause: error }));
       });
@@ -96,13 +105,20 @@ export class AdsServer {
 
   /** What resourcesFor answers may have changed: every connected node is sent what is new to it. */
   push(): void {
-    for (const { stream } of this.#streams.values()) stream.push();
+    for (const [call, { stream }] of this.#clients) {
+      try {
+        stream.push();
+      } catch (error) {
+        this.#failed(call, error);
+      }
+    }
   }
 
   /** The connected nodes and what they have accepted, in the order they connected. */
   clients(): ClientStatus[] {
-    return [...this.#streams.values()].map(({ stream, address, connectedAt }) => ({
+    return [...this.#clients.values()].map(({ stream, variant, address, connectedAt }) => ({
       node: stream.node,
+      variant,
       address,
       connectedAt,
       subscriptions: stream.status(),
@@ -121,12 +137,24 @@ export class AdsServer {
     });
   }
 
-  #accept(call: Call): void {
+  #accept<Request extends XdsRequest, Response>(
+    call: ServerDuplexStream<Request, Response>,
+    variant: ProtocolVariant<Request, Response>,
+  ): void {
     const { log } = this.#options;
     this.#calls.add(call);
+    let stream: ClientStream<Request, Response> | undefined;
     // At once, so that a client knows it is connected before there is anything to send.
     call.sendMetadata(new Metadata());
-    call.on('data', (request: DiscoveryRequest) => this.#receive(call, request));
+    call.on('data', (request: Request) => {
+      if (!this.#calls.has(call)) return;
+      try {
+        stream ??= this.#open(call, variant, request);
+        stream?.receive(request);
+      } catch (error) {
+        this.#failed(call, error);
+      }
+    });
     call.on('end', () => {
       this.#forget(call);
       call.end();
@@ -138,33 +166,27 @@ export class AdsServer {
     });
   }
 
-  #receive(call: Call, request: DiscoveryRequest): void {
-    if (!this.#calls.has(call)) return;
-    try {
-      (this.#streams.get(call)?.stream ?? this.#open(call, request))?.receive(request);
-    } catch (error) {
-      // A fault of ours must not take the other clients along: this one reconnects.
-      this.#options.log.error({ address: call.getPeer(), err: error }, 'ADS stream failed');
-      this.#refuse(call, status.INTERNAL, 'internal error, see the log of the control plane');
-    }
-  }
-
-  #open(call: Call, request: DiscoveryRequest): ClientStream | undefined {
+  #open<Request extends XdsRequest, Response>(
+    call: ServerDuplexStream<Request, Response>,
+    variant: ProtocolVariant<Request, Response>,
+    request: Request,
+  ): ClientStream<Request, Response> | undefined {
     const { log, resourcesFor, warmingLimitMs = WARMING_LIMIT_MS } = this.#options;
     const address = call.getPeer();
     const { node } = request;
     try {
       if (node === undefined) throw new Error('the first request of a stream carries no node');
       const stream = new ClientStream({
+        variant,
         node,
         log,
         resourcesFor,
         warmingLimitMs,
         nonce: () => `${this.#instance}-${++this.#responses}`,
-        send: (response) => call.write(create(DiscoveryResponseSchema, response)),
+        send: (response) => call.write(response),
       });
-      this.#streams.set(call, { stream, address, connectedAt: new Date() });
-      log.info({ node: nodeName(node.id), address }, 'node connected');
+      this.#clients.set(call, { stream, variant: variant.name, address, connectedAt: new Date() });
+      log.info({ node: nodeName(node.id), address, xds: variant.name }, 'node connected');
       return stream;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -174,6 +196,18 @@ export class AdsServer {
     }
   }
 
+  #failed(call: Call, error: unknown): void {
+    const { log } = this.#options;
+    if (error instanceof TooManyNamesError) {
+      log.warn({ address: call.getPeer(), reason: error.message }, 'node refused');
+      this.#refuse(call, status.RESOURCE_EXHAUSTED, error.message);
+      return;
+    }
+    // A fault of ours must not take the other clients along: this one reconnects.
+    log.error({ address: call.getPeer(), err: error }, 'ADS stream failed');
+    this.#refuse(call, status.INTERNAL, 'internal error, see the log of the control plane');
+  }
+
   #refuse(call: Call, code: status, details: string): void {
     this.#forget(call);
     call.emit('error', { code, details });
@@ -181,10 +215,10 @@ export class AdsServer {
 
   #forget(call: Call): void {
     this.#calls.delete(call);
-    const entry = this.#streams.get(call);
-    if (entry === undefined) return;
-    this.#streams.delete(call);
-    entry.stream.close();
-    this.#options.log.info({ node: nodeName(entry.stream.node.id), address: entry.address }, 'node disconnected');
+    const client = this.#clients.get(call);
+    if (client === undefined) return;
+    this.#clients.delete(call);
+    client.stream.close();
+    this.#options.log.info({ node: nodeName(client.stream.node.id), address: client.address }, 'node disconnected');
   }
 }

@@ -1,13 +1,12 @@
 // One client of the ADS server: its node, its subscriptions, and the order in which responses go out: make before break.
 
-import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
-import type { DiscoveryRequest, DiscoveryResponseSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
 import { nodeName } from './node-name.ts';
 import { type EncodedResource, PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
-import { type NextResponse, type Refusal, Subscription } from './subscription.ts';
+import type { NextResponse, Refusal, Subscription } from './subscription.ts';
 
 /**
  * How long listeners and routes wait for a client to accept the clusters and endpoints they may refer to. Envoy holds its ACK of
@@ -32,24 +31,36 @@ export interface SubscriptionStatus {
   readonly refusal: Refusal | undefined;
 }
 
-/** A response as it is handed to the wire; the bytes of each resource were encoded before. */
-export type ResponseInit = MessageInitShape<typeof DiscoveryResponseSchema>;
+/** What the requests of both variants have. */
+export interface XdsRequest {
+  readonly typeUrl: string;
+  readonly responseNonce: string;
+  readonly node?: Node | undefined;
+}
 
-export interface ClientStreamOptions {
+/** A variant of the protocol: how it keeps a subscription, and how it says a response. */
+export interface ProtocolVariant<Request, Response> {
+  readonly name: 'state of the world' | 'delta';
+  subscribe(typeUrl: TypeUrl): Subscription<Request>;
+  response(typeUrl: TypeUrl, next: NextResponse, nonce: string): Response;
+}
+
+export interface ClientStreamOptions<Request, Response> {
+  variant: ProtocolVariant<Request, Response>;
   node: Node;
   log: Logger;
   resourcesFor: (node: Node) => ResourceSet;
-  send: (response: ResponseInit) => void;
+  send: (response: Response) => void;
   /** A nonce no response had before. */
   nonce: () => string;
   warmingLimitMs: number;
 }
 
 /** The state of one ADS stream whose node is known. */
-export class ClientStream {
+export class ClientStream<Request extends XdsRequest, Response> {
   readonly node: Node;
-  readonly #options: ClientStreamOptions;
-  readonly #subscriptions = new Map<TypeUrl, Subscription>();
+  readonly #options: ClientStreamOptions<Request, Response>;
+  readonly #subscriptions = new Map<TypeUrl, Subscription<Request>>();
   readonly #unknownTypes = new Set<string>();
   readonly #sentAt = new Map<TypeUrl, Date>();
   #resources: ResourceSet;
@@ -58,7 +69,7 @@ export class ClientStream {
   #heldTimer: NodeJS.Timeout | undefined;
 
   /** Throws what `resourcesFor` throws: the node is then not one to serve. */
-  constructor(options: ClientStreamOptions) {
+  constructor(options: ClientStreamOptions<Request, Response>) {
     this.#options = options;
     this.node = options.node;
     this.#resources = options.resourcesFor(options.node);
@@ -69,19 +80,10 @@ export class ClientStream {
     return PUSH_ORDER.flatMap((typeUrl) => {
       const subscription = this.#subscriptions.get(typeUrl);
       if (subscription === undefined) return [];
-      const { names, sent, sentVersion, ackedVersion, refusal } = subscription;
+      const { names, count, sentVersion, ackedVersion, refusal } = subscription;
       const listed = names === '*' ? names : [...names];
-      return [
-        {
-          typeUrl,
-          names: listed,
-          resources: sent.size,
-          sentVersion,
-          ackedVersion,
-          sentAt: this.#sentAt.get(typeUrl),
-          refusal,
-        },
-      ];
+      const sentAt = this.#sentAt.get(typeUrl);
+      return [{ typeUrl, names: listed, resources: count, sentVersion, ackedVersion, sentAt, refusal }];
     });
   }
 
@@ -97,7 +99,7 @@ export class ClientStream {
   }
 
   /** A request arrived. */
-  receive(request: DiscoveryRequest): void {
+  receive(request: Request): void {
     const { log } = this.#options;
     const typeUrl = PUSH_ORDER.find((known) => known === request.typeUrl);
     if (typeUrl === undefined) {
@@ -108,18 +110,17 @@ export class ClientStream {
     }
     let subscription = this.#subscriptions.get(typeUrl);
     if (subscription === undefined) {
-      subscription = new Subscription(typeUrl);
+      subscription = this.#options.variant.subscribe(typeUrl);
       this.#subscriptions.set(typeUrl, subscription);
     }
     const kind = subscription.receive(request);
     const type = shortTypeName(typeUrl);
     if (kind === 'stale') {
-      log.debug({ type, node: nodeName(this.node.id), nonce: request.responseNonce }, 'stale request ignored');
-      return;
-    }
-    if (kind === 'nack' && subscription.refusal !== undefined) {
+      log.debug({ type, node: nodeName(this.node.id), nonce: request.responseNonce }, 'stale answer ignored');
+    } else if ((kind === 'nack' || kind === 'narrowed') && subscription.refusal !== undefined) {
       const { version, resources, message } = subscription.refusal;
-      log.warn(
+      // What is tried apart was said to be refused already; that it is alone, or all of it, is news again.
+      log[kind === 'nack' ? 'warn' : 'debug'](
         {
           type,
           node: nodeName(this.node.id),
@@ -149,60 +150,56 @@ export class ClientStream {
       const subscription = this.#subscriptions.get(typeUrl);
       if (subscription === undefined) continue;
       const held = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.RouteConfiguration ? this.#held() : false;
-      const next = subscription.next(this.#available(typeUrl));
+      const next = subscription.next(this.#resources.get(typeUrl), () => this.#keepsLeaving(typeUrl));
       if (next === undefined) continue;
       if (held) {
         this.#wait();
         continue;
       }
-      if (typeUrl === TypeUrl.Cluster) this.#forgetEndpointsOf(next, subscription.sent);
+      if (typeUrl === TypeUrl.Cluster) this.#forgetEndpointsOf(next, subscription);
       this.#send(subscription, next);
     }
     if (!this.#warming()) this.#stopWaiting();
   }
 
-  // Clusters that nothing refers to any more go last: while routes and listeners are on their way, or were refused and the old
-  // ones go on serving, the clusters they may use stay.
-  #available(typeUrl: TypeUrl): ReadonlyMap<string, EncodedResource> | undefined {
-    const available = this.#resources.get(typeUrl);
-    if (typeUrl !== TypeUrl.Cluster || available === undefined) return available;
-    const sent = this.#subscriptions.get(TypeUrl.Cluster)?.sent;
-    const leaving = [...(sent?.values() ?? [])].filter((resource) => !available.has(resource.name));
-    if (leaving.length === 0 || !this.#routesUnsettled()) return available;
-    return new Map([...available, ...leaving.map((resource) => [resource.name, resource] as const)]);
+  // What nothing refers to any more goes last: while routes and listeners are on their way, or were refused and the old ones go on
+  // serving, the clusters they may use stay, and so do the endpoints of those.
+  #keepsLeaving(typeUrl: TypeUrl): boolean {
+    if (typeUrl === TypeUrl.Cluster) return this.#routesUnsettled();
+    if (typeUrl === TypeUrl.ClusterLoadAssignment) return this.#routesUnsettled() || this.#unsettled(TypeUrl.Cluster);
+    return false;
   }
 
   #routesUnsettled(): boolean {
-    return [TypeUrl.Listener, TypeUrl.RouteConfiguration].some((typeUrl) => {
-      const subscription = this.#subscriptions.get(typeUrl);
-      return subscription?.unsettled || subscription?.next(this.#resources.get(typeUrl)) !== undefined;
-    });
+    return this.#unsettled(TypeUrl.Listener) || this.#unsettled(TypeUrl.RouteConfiguration);
+  }
+
+  #unsettled(typeUrl: TypeUrl): boolean {
+    const subscription = this.#subscriptions.get(typeUrl);
+    return subscription?.unsettled || subscription?.next(this.#resources.get(typeUrl)) !== undefined;
   }
 
   // A changed cluster warms anew in Envoy, and waits for endpoints even where they are the same as before. Sent after the cluster on
   // the same stream they are there as soon as it asks.
-  #forgetEndpointsOf(next: NextResponse, sent: ReadonlyMap<string, EncodedResource>): void {
+  #forgetEndpointsOf(next: NextResponse, clusters: Subscription<Request>): void {
     const endpoints = this.#subscriptions.get(TypeUrl.ClusterLoadAssignment);
     if (endpoints === undefined) return;
-    for (const resource of next.resources) {
-      if (sent.get(resource.name)?.version === resource.version) continue;
-      const cluster = fromBinary(ClusterSchema, resource.any.value);
-      endpoints.forget(cluster.edsClusterConfig?.serviceName || cluster.name);
-    }
+    for (const resource of next.resources)
+      if (clusters.versionOf(resource.name) !== resource.version) endpoints.forget(endpointsName(resource));
   }
 
-  #send(subscription: Subscription, next: NextResponse): void {
+  #send(subscription: Subscription<Request>, next: NextResponse): void {
     const nonce = this.#options.nonce();
     subscription.markSent(next, nonce);
     this.#sentAt.set(subscription.typeUrl, new Date());
-    const resources = next.resources.map((resource) => resource.any);
-    this.#options.send({ typeUrl: subscription.typeUrl, versionInfo: next.version, nonce, resources });
-    const bytes = resources.reduce((sum, any) => sum + any.value.length, 0);
+    this.#options.send(this.#options.variant.response(subscription.typeUrl, next, nonce));
+    const bytes = next.resources.reduce((sum, { any }) => sum + any.value.length, 0);
     this.#options.log.info(
       {
         type: shortTypeName(subscription.typeUrl),
         node: nodeName(this.node.id),
-        resources: resources.length,
+        resources: next.resources.length,
+        ...(next.removed.length > 0 ? { removed: namesInLog(next.removed) } : {}),
         bytes,
         version: next.version,
       },
@@ -239,6 +236,19 @@ export class ClientStream {
     clearTimeout(this.#heldTimer);
     this.#heldSince = undefined;
   }
+}
+
+const endpointsNames = new WeakMap<EncodedResource, string>();
+
+/** The name under which the endpoints of a cluster are subscribed. */
+function endpointsName(resource: EncodedResource): string {
+  let name = endpointsNames.get(resource);
+  if (name === undefined) {
+    const cluster = fromBinary(ClusterSchema, resource.any.value);
+    name = cluster.edsClusterConfig?.serviceName || cluster.name;
+    endpointsNames.set(resource, name);
+  }
+  return name;
 }
 
 // A refused first response may hold thousands of names; the reason says which one it was.

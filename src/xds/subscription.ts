@@ -1,15 +1,13 @@
-// What one client wants of one xDS type and what it has been sent: the state-of-the-world protocol without the sockets.
+// What one client wants of one xDS type and what became of what it was sent: the part that both variants of the protocol share.
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 
-import { createHash } from 'node:crypto';
-import type { DiscoveryRequest } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { type EncodedResource, TypeUrl } from './resources.ts';
+import type { EncodedResource, TypeUrl } from './resources.ts';
 
 /**
- * What a request turned out to be: `ack` and `nack` answer our last response, `subscribe` asks for names (and answers nothing),
- * `stale` belongs to a response that has been superseded and accepts or refuses nothing.
+ * What a request turned out to be: `ack` and `nack` answer our last response, `narrowed` refuses a part of what was refused already,
+ * `subscribe` asks for names (and answers nothing), `stale` belongs to a response that has been superseded and accepts or refuses nothing.
  */
-export type RequestKind = 'ack' | 'nack' | 'subscribe' | 'stale';
+export type RequestKind = 'ack' | 'nack' | 'narrowed' | 'subscribe' | 'stale';
 
 /** A response that was refused. */
 export interface Refusal {
@@ -23,33 +21,51 @@ export interface Refusal {
 /** What is to be sent next. */
 export interface NextResponse {
   readonly resources: readonly EncodedResource[];
+  /** Names that are gone, or do not exist. Only the incremental variant can say so. */
+  readonly removed: readonly string[];
+  /** Of all the client has of the type once it took this. */
   readonly version: string;
   /** The client asked (first request, new names), rather than the configuration having changed. */
   readonly requested: boolean;
+  /** A part of what was refused, tried again. */
+  readonly retry: boolean;
 }
 
-type Resources = ReadonlyMap<string, EncodedResource>;
+/** The resources of one type, by name. */
+export type Resources = ReadonlyMap<string, EncodedResource>;
 
-const NOTHING: Resources = new Map();
+export const NOTHING: Resources = new Map();
 
-/** One type on one stream. */
-export class Subscription {
+/** A client subscribed to more names than are kept for it. */
+export class TooManyNamesError extends Error {
+  constructor(names: number) {
+    super(`subscribed to ${names} names of one type: at most ${MAX_NAMES} are served`);
+  }
+}
+
+/** Per type and client. Far above any configuration, and far below what would hurt the other clients. */
+const MAX_NAMES = 500_000;
+
+/**
+ * After so many refusals of parts of one response, with nothing accepted in between, the client is taken to refuse all of it. It suffices to find
+ * some thirty bad resources among any number.
+ */
+const MAX_REFUSALS_IN_A_ROW = 64;
+
+/** One type on one stream. At most one response is under way at a time; what changes meanwhile is sent, in its newest state, after the answer. */
+export abstract class Subscription<Request> {
   readonly typeUrl: TypeUrl;
-  /** LDS and CDS responses are the whole state, so that leaving a resource out removes it. The others carry what changed. */
-  readonly #wholeState: boolean;
-  #wildcard = false;
-  #explicit = false;
-  #names = new Set<string>();
-  /** What the client was last sent under each name, accepted or not: the same bytes are never sent twice unasked. */
-  #sent = new Map<string, EncodedResource>();
-  /** Names (re-)requested since the last response; they are answered even where nothing changed. */
-  #asked = new Set<string>();
-  #mustAnswer = false;
+  protected wildcard = false;
+  protected readonly named = new Set<string>();
+  /** Names (re-)requested since they were last sent; they are answered even where nothing changed. */
+  protected readonly asked = new Set<string>();
+  protected mustAnswer = false;
+  /** Names whose last content was refused when it was sent alone. */
+  protected readonly refusedNames = new Set<string>();
   /** Halves of a refused response, to be tried apart, so that one bad resource does not keep the good ones away. */
   #retries: string[][] = [];
-  #refusedNames = new Set<string>();
-  #inFlight: { nonce: string; version: string; names: string[] } | undefined;
-  #lastNonce = '';
+  #refusalsInARow = 0;
+  #inFlight: { nonce: string; version: string; names: readonly string[]; retry: boolean } | undefined;
   sentVersion = '';
   ackedVersion = '';
   /** The last refusal, as long as something of it stands. */
@@ -57,12 +73,43 @@ export class Subscription {
 
   constructor(typeUrl: TypeUrl) {
     this.typeUrl = typeUrl;
-    this.#wholeState = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.Cluster;
+  }
+
+  /** How many resources the client was last known to be sent. */
+  abstract get count(): number;
+
+  /** The version of a resource that the client was last sent, accepted or not. */
+  abstract versionOf(name: string): string | undefined;
+
+  /** Takes a request of this type. For a `nack`, `refusal` then says what was refused. */
+  abstract receive(request: Request): RequestKind;
+
+  /**
+   * The response that brings the client to `available`, or nearer, or undefined where it has it all, or has not answered the last one yet.
+   * @param keep asked where something is gone from `available`: whether the client is to keep it for now
+   */
+  abstract next(available?: Resources, keep?: () => boolean): NextResponse | undefined;
+
+  /** Forgets that a resource was sent: the client needs it once more. */
+  abstract forget(name: string): void;
+
+  /** The response was written, under this nonce. */
+  markSent(response: NextResponse, nonce: string): void {
+    const names = [...response.resources.map(({ name }) => name), ...response.removed];
+    for (const name of names) {
+      this.refusedNames.delete(name);
+      this.asked.delete(name);
+    }
+    this.mustAnswer = false;
+    if (response.retry) this.#retries.shift();
+    else this.#refusalsInARow = 0;
+    this.#inFlight = { nonce, version: response.version, names, retry: response.retry };
+    this.sentVersion = response.version;
   }
 
   /** The subscribed names, or '*'. */
   get names(): ReadonlySet<string> | '*' {
-    return this.#wildcard ? '*' : this.#names;
+    return this.wildcard ? '*' : this.named;
   }
 
   /** A response waits for its ACK or NACK. */
@@ -70,153 +117,78 @@ export class Subscription {
     return this.#inFlight !== undefined;
   }
 
-  /** What the client was last sent. */
-  get sent(): Resources {
-    return this.#sent;
-  }
-
   /** The client's state of this type is not yet, or not entirely, what was sent to it. */
   get unsettled(): boolean {
-    return this.inFlight || this.#retries.length > 0 || this.#refusedNames.size > 0;
+    return this.inFlight || this.#retries.length > 0 || this.refusedNames.size > 0;
   }
 
-  /** Takes a request of this type. For a `nack`, `refusal` then says what was refused. */
-  receive(request: DiscoveryRequest): RequestKind {
-    if (request.responseNonce === '') {
-      const added = this.#subscribe(request.resourceNames);
-      // Asked again from scratch (with nothing under way that will answer): everything is wanted, not only what is new.
-      if (!this.inFlight) for (const name of this.#names) added.add(name);
-      this.#ask(added, !this.inFlight && (this.#wildcard || added.size > 0));
-      return 'subscribe';
-    }
-    if (request.responseNonce !== this.#lastNonce) {
-      // It answers nothing. But the names are what the client wants by now, and a name it dropped and took up again while
-      // our response is under way would otherwise never be sent again.
-      if (this.inFlight) this.#ask(this.#subscribe(request.resourceNames), false);
-      return 'stale';
-    }
+  /** The nonce of the response under way. */
+  protected get nonceInFlight(): string | undefined {
+    return this.#inFlight?.nonce;
+  }
+
+  protected wants(name: string): boolean {
+    return this.wildcard || this.named.has(name);
+  }
+
+  protected checkNames(): void {
+    if (this.named.size > MAX_NAMES) throw new TooManyNamesError(this.named.size);
+  }
+
+  /**
+   * The client accepted the response under way, or refused it.
+   * @param apart whether the resources of a refused response can be tried apart
+   */
+  protected answered(error: string | undefined, apart: boolean): RequestKind {
     const answered = this.#inFlight;
-    this.#inFlight = undefined;
-    const added = this.#subscribe(request.resourceNames);
-    this.#ask(added, added.size > 0);
     if (answered === undefined) return 'subscribe';
-    if (request.errorDetail === undefined) {
+    this.#inFlight = undefined;
+    if (error === undefined) {
       this.ackedVersion = answered.version;
-      if (this.#wholeState) this.#refusedNames.clear();
-      this.#forgetRefusal();
+      this.#refusalsInARow = 0;
+      if (!apart) this.refusedNames.clear();
+      this.forgetRefusal();
       return 'ack';
     }
-    this.refusal = { version: answered.version, resources: answered.names, message: request.errorDetail.message };
-    if (!this.#wholeState && answered.names.length > 1) {
+    this.refusal = { version: answered.version, resources: answered.names, message: error };
+    this.#refusalsInARow += 1;
+    if (apart && answered.names.length > 1 && this.#refusalsInARow < MAX_REFUSALS_IN_A_ROW) {
       const half = answered.names.length >> 1;
       this.#retries.push(answered.names.slice(0, half), answered.names.slice(half));
-    } else {
-      for (const name of answered.names) if (this.#wildcard || this.#names.has(name)) this.#refusedNames.add(name);
+      return answered.retry ? 'narrowed' : 'nack';
     }
+    const refused = [answered.names];
+    if (this.#refusalsInARow >= MAX_REFUSALS_IN_A_ROW) refused.push(...this.#retries.splice(0));
+    for (const names of refused) for (const name of names) if (this.wants(name)) this.refusedNames.add(name);
     return 'nack';
   }
 
-  /** The response that brings the client to `available`, or undefined where it has it all, or has not answered the last one yet. */
-  next(available: Resources = NOTHING): NextResponse | undefined {
-    if (this.#inFlight !== undefined) return undefined;
-    const resources = this.#wholeState ? this.#nextWholeState(available) : this.#nextChanges(available);
-    if (resources === undefined) return undefined;
-    return { resources, version: this.#versionOf(available), requested: this.#mustAnswer };
+  /** Names that wait to be tried apart. */
+  protected retried(): ReadonlySet<string> {
+    return new Set(this.#retries.flat());
   }
 
-  /** The response was written, under this nonce. */
-  markSent(response: NextResponse, nonce: string): void {
-    const names = response.resources.map((resource) => resource.name);
-    if (this.#wholeState) this.#sent.clear();
-    for (const resource of response.resources) {
-      this.#sent.set(resource.name, resource);
-      this.#refusedNames.delete(resource.name);
+  /**
+   * The next part of a refused response to try apart. It stays the next one until it is marked as sent.
+   * @param build what to send of these names; undefined where nothing is left of them
+   */
+  protected nextRetry<Part>(build: (names: readonly string[]) => Part | undefined): Part | undefined {
+    for (let names = this.#retries[0]; names !== undefined; names = this.#retries[0]) {
+      const part = build(names.filter((name) => this.wants(name)));
+      if (part !== undefined) return part;
+      this.#retries.shift();
     }
-    if (this.#wholeState) this.#refusedNames.clear();
-    this.#asked.clear();
-    this.#mustAnswer = false;
-    this.#inFlight = { nonce, version: response.version, names };
-    this.#lastNonce = nonce;
-    this.sentVersion = response.version;
-  }
-
-  /** Forgets that a resource was sent: the client needs it once more. */
-  forget(name: string): void {
-    this.#sent.delete(name);
-  }
-
-  #subscribe(requested: readonly string[]): Set<string> {
-    const added = new Set<string>();
-    const wasWildcard = this.#wildcard;
-    // No name at all means all of them, until the client has once named some: the protocol's legacy wildcard. RDS, EDS and SDS have none.
-    if (requested.length > 0) this.#explicit = true;
-    this.#wildcard = requested.includes('*') || (this.#wholeState && !this.#explicit);
-    const names = new Set(requested);
-    names.delete('*');
-    for (const name of names) if (!this.#names.has(name)) added.add(name);
-    for (const name of this.#sent.keys()) if (!this.#wildcard && !names.has(name)) this.#sent.delete(name);
-    for (const name of this.#refusedNames) if (!this.#wildcard && !names.has(name)) this.#refusedNames.delete(name);
-    this.#names = names;
-    if (this.#wildcard && !wasWildcard) this.#mustAnswer = true;
-    return added;
-  }
-
-  #ask(names: ReadonlySet<string>, mustAnswer: boolean): void {
-    for (const name of names) this.#asked.add(name);
-    this.#mustAnswer ||= mustAnswer;
-  }
-
-  // A refusal is over once nothing that was refused is wanted any more.
-  #forgetRefusal(): void {
-    if (this.#retries.length === 0 && this.#refusedNames.size === 0) this.refusal = undefined;
-  }
-
-  #nextWholeState(available: Resources): EncodedResource[] | undefined {
-    const wanted = this.#wanted(available);
-    const changed =
-      wanted.length !== this.#sent.size ||
-      wanted.some((resource) => this.#sent.get(resource.name)?.version !== resource.version);
-    return changed || this.#mustAnswer ? wanted : undefined;
-  }
-
-  #nextChanges(available: Resources): EncodedResource[] | undefined {
-    // What is gone cannot be said in this protocol; should it come back, it is sent again.
-    for (const name of this.#sent.keys()) if (!available.has(name)) this.#sent.delete(name);
-    for (const name of this.#refusedNames) if (!available.has(name)) this.#refusedNames.delete(name);
-    this.#forgetRefusal();
-    const retried = new Set(this.#retries.flat());
-    const changed = this.#wanted(available).filter(
-      (resource) =>
-        this.#asked.has(resource.name) ||
-        (this.#sent.get(resource.name)?.version !== resource.version && !retried.has(resource.name)),
-    );
-    if (changed.length > 0 || this.#mustAnswer) return changed;
-    for (let names = this.#retries.shift(); names !== undefined; names = this.#retries.shift()) {
-      const again = names
-        .map((name) => available.get(name))
-        .filter((resource) => resource !== undefined && (this.#wildcard || this.#names.has(resource.name)));
-      if (again.length > 0) return again as EncodedResource[];
-    }
-    this.#forgetRefusal();
     return undefined;
   }
 
-  #wanted(available: Resources): EncodedResource[] {
-    if (this.#wildcard) return [...available.values()];
-    const wanted: EncodedResource[] = [];
-    for (const name of this.#names) {
-      const resource = available.get(name);
-      if (resource !== undefined) wanted.push(resource);
-    }
-    return wanted;
+  /** What is gone is no longer refused. */
+  protected forgetRefused(available: Resources): void {
+    for (const name of this.refusedNames) if (!available.has(name)) this.refusedNames.delete(name);
+    this.forgetRefusal();
   }
 
-  // From the content, not a counter: after a restart of the control plane equal configuration has equal versions, and two
-  // clients (or two dumps) with equal versions have equal configuration.
-  #versionOf(available: Resources): string {
-    const hash = createHash('sha256');
-    const lines = this.#wanted(available).map((resource) => `${resource.name}\0${resource.version}\n`);
-    for (const line of lines.sort()) hash.update(line);
-    return hash.digest('base64url').slice(0, 16);
+  /** A refusal is over once nothing that was refused is wanted any more. */
+  protected forgetRefusal(): void {
+    if (this.#retries.length === 0 && this.refusedNames.size === 0) this.refusal = undefined;
   }
 }

@@ -2,9 +2,10 @@
 
 import type { Logger } from 'pino';
 import { parseNode } from '../../controlplane/node.ts';
+import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
-import { type Notice, translate } from '../../controlplane/translate.ts';
+import { type Notice, type Translation, translate } from '../../controlplane/translate.ts';
 import type { Store } from '../../store/store.ts';
 import { type ResourceSet, TypeUrl } from '../../xds/resources.ts';
 import { AdsServer } from '../../xds/server.ts';
@@ -30,15 +31,21 @@ export function startControlPlane(
 ): ControlPlane {
   let context: PushContext = createPushContext(store.snapshot);
   const lastSent = new Map<string, ResourceSet>();
+  /** What each class of proxies gets in the current context. */
+  let translations = new Map<string, Translation>();
 
   const server = new AdsServer({
     log,
     resourcesFor(node) {
-      const proxy = parseNode(node);
-      const { resources, notices } = translate(context, proxy);
-      onTranslated(proxy.id, notices);
-      lastSent.set(proxy.id, resources);
-      return resources;
+      const proxy = classOf(context, parseNode(node));
+      let translation = translations.get(proxy.id);
+      if (translation === undefined) {
+        translation = translate(context, proxy);
+        translations.set(proxy.id, translation);
+      }
+      onTranslated(node.id, translation.notices);
+      lastSent.set(node.id, translation.resources);
+      return translation.resources;
     },
   });
 
@@ -48,6 +55,7 @@ export function startControlPlane(
     scheduled ??= setImmediate(() => {
       scheduled = undefined;
       context = createPushContext(store.snapshot, context);
+      translations = new Map();
       server.push();
     });
   });

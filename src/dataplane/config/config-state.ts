@@ -23,6 +23,11 @@ export class ConfigState {
     return this.#of(typeUrl).get(name)?.accepted?.message as Message | undefined;
   }
 
+  /** Whether there is anything under a name, were it a refused first version. */
+  has(typeUrl: TypeUrl, name: string): boolean {
+    return this.#of(typeUrl).has(name);
+  }
+
   /** Names that have an accepted resource. */
   names(typeUrl: TypeUrl): string[] {
     return this.accepted(typeUrl).map(({ name }) => name);
@@ -32,7 +37,10 @@ export class ConfigState {
   accepted(typeUrl: TypeUrl): DecodedResource[] {
     const found: DecodedResource[] = [];
     for (const [name, { accepted }] of this.#of(typeUrl))
-      if (accepted !== undefined) found.push({ name, message: accepted.message, any: accepted.any });
+      if (accepted !== undefined) {
+        const { message, any, versionInfo: version } = accepted;
+        found.push({ name, message, any, version });
+      }
     return found;
   }
 
@@ -45,7 +53,7 @@ export class ConfigState {
   }
 
   /** @param now milliseconds since the epoch */
-  accept(typeUrl: TypeUrl, { name, any, message }: DecodedResource, versionInfo: string, now: number): void {
+  accept(typeUrl: TypeUrl, { name, any, message, version: versionInfo }: DecodedResource, now: number): void {
     const state = typeUrl === TypeUrl.Listener ? 'warming' : 'active';
     this.#of(typeUrl).set(name, {
       accepted: { any, message, versionInfo, lastUpdated: now },
@@ -55,7 +63,7 @@ export class ConfigState {
   }
 
   /** The resource in use stays. */
-  refuse(typeUrl: TypeUrl, { name, any }: DecodedResource, versionInfo: string, details: string, now: number): void {
+  refuse(typeUrl: TypeUrl, { name, any, version: versionInfo }: DecodedResource, details: string, now: number): void {
     const stored = this.#of(typeUrl).get(name);
     const failure: UpdateFailure = { details, lastUpdateAttempt: now, versionInfo, failedConfiguration: any };
     if (stored !== undefined) stored.failure = failure;

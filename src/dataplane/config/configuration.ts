@@ -31,8 +31,11 @@ export interface ConfigurationOptions {
  */
 const WARMING_MS = 1_000;
 
-/** The types of which a response is all there is. */
-const WHOLE_STATE: readonly TypeUrl[] = [TypeUrl.Listener, TypeUrl.Cluster];
+/**
+ * The types whose resources go when the control plane removes them. Routes, endpoints and secrets go with what refers to them: as in Envoy,
+ * removing one that is in use changes nothing.
+ */
+const REMOVABLE: readonly TypeUrl[] = [TypeUrl.Listener, TypeUrl.Cluster];
 
 /** The configuration of one data plane. Responses must be handed over one at a time. */
 export class Configuration {
@@ -46,6 +49,7 @@ export class Configuration {
   readonly #missing = new Set<string>();
   readonly #forget = new Map<string, NodeJS.Timeout>();
   readonly #seen = new Set<TypeUrl>();
+  #isReady = false;
   readonly #ready = Promise.withResolvers<void>();
   #readyTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -63,16 +67,21 @@ export class Configuration {
 
   /**
    * Takes a response.
+   * @param resources what is new or changed, and perhaps some that are as they were
+   * @param gone names that the control plane removed, or does not have
    * @throws ConfigError when a resource of it can't be served: the message names each one; the others are in use
    */
-  async apply(typeUrl: TypeUrl, resources: readonly DecodedResource[], version: string): Promise<void> {
+  async apply(
+    typeUrl: TypeUrl,
+    resources: readonly DecodedResource[],
+    version: string,
+    gone: readonly string[] = [],
+  ): Promise<void> {
     const { workers, now } = this.#options;
     const names = new Set(resources.map(({ name }) => name));
     if (names.size < resources.length)
       throw new ConfigError(`${shortTypeName(typeUrl)}: ${firstDuplicate(resources)} is there twice`);
-    const removed = WHOLE_STATE.includes(typeUrl)
-      ? this.state.allNames(typeUrl).filter((name) => !names.has(name))
-      : [];
+    const removed = REMOVABLE.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
     const changed = resources.filter((resource) => !this.state.isUnchanged(typeUrl, resource));
     const refusals = await workers.apply(
       typeUrl,
@@ -83,15 +92,16 @@ export class Configuration {
     const accepted = changed.filter(({ name }) => !refused.has(name));
     for (const { name } of resources) if (!refused.has(name)) this.state.clearFailure(typeUrl, name);
     for (const name of removed) this.#removed(typeUrl, name);
-    for (const resource of accepted) this.state.accept(typeUrl, resource, version, now());
+    for (const resource of accepted) this.state.accept(typeUrl, resource, now());
     for (const resource of changed) {
       const details = refused.get(resource.name);
-      if (details !== undefined) this.state.refuse(typeUrl, resource, version, details, now());
+      if (details !== undefined) this.state.refuse(typeUrl, resource, details, now());
     }
     if (typeUrl === TypeUrl.Listener) this.#warm(accepted);
     for (const { name } of accepted) this.#missing.delete(`${typeUrl} ${name}`);
     this.#seen.add(typeUrl);
-    this.#subscribe();
+    if (REMOVABLE.includes(typeUrl)) this.#subscribe();
+    else this.#notThere(typeUrl, gone);
     await this.#activateWarm();
     this.#checkReady();
     this.#options.log.debug(
@@ -130,6 +140,17 @@ export class Configuration {
     this.#closed = true;
     clearTimeout(this.#readyTimer);
     for (const timer of [...this.#warming.values(), ...this.#forget.values()]) clearTimeout(timer);
+  }
+
+  /** What does not exist is not waited for. */
+  #notThere(typeUrl: TypeUrl, gone: readonly string[]): void {
+    const missing = gone.filter((name) => this.state.get(typeUrl, name) === undefined);
+    if (missing.length === 0) return;
+    for (const name of missing) this.#missing.add(`${typeUrl} ${name}`);
+    this.#options.log.warn(
+      { type: shortTypeName(typeUrl), missing },
+      'the control plane does not have what the configuration refers to',
+    );
   }
 
   #removed(typeUrl: TypeUrl, name: string): void {
@@ -217,6 +238,9 @@ export class Configuration {
 
   #want(typeUrl: TypeUrl, names: ReadonlySet<string>): void {
     for (const name of names) this.#keep(typeUrl, name);
+    const prefix = `${typeUrl} `;
+    for (const key of this.#missing)
+      if (key.startsWith(prefix) && !names.has(key.slice(prefix.length))) this.#missing.delete(key);
     for (const name of this.state.allNames(typeUrl)) {
       if (names.has(name)) continue;
       this.state.remove(typeUrl, name);
@@ -242,14 +266,19 @@ export class Configuration {
   }
 
   #checkReady(): void {
+    if (this.#isReady) return;
     if (!this.#seen.has(TypeUrl.Listener) || !this.#seen.has(TypeUrl.Cluster) || this.#warming.size > 0) return;
     const missing = this.state.accepted(TypeUrl.Cluster).some(({ message }) => {
       const name = endpointsName(message as Cluster);
-      if (name !== undefined && this.state.get(TypeUrl.ClusterLoadAssignment, name) === undefined) return true;
-      return clusterSecrets(message as Cluster).some((secret) => this.state.get(TypeUrl.Secret, secret) === undefined);
+      const lacks = (typeUrl: TypeUrl, wanted: string) =>
+        this.state.get(typeUrl, wanted) === undefined && !this.#missing.has(`${typeUrl} ${wanted}`);
+      if (name !== undefined && lacks(TypeUrl.ClusterLoadAssignment, name)) return true;
+      return clusterSecrets(message as Cluster).some((secret) => lacks(TypeUrl.Secret, secret));
     });
-    if (!missing) this.#ready.resolve();
-    else this.#readyTimer ??= setTimeout(() => this.#ready.resolve(), this.#options.warmingMs ?? WARMING_MS);
+    if (!missing) {
+      this.#isReady = true;
+      this.#ready.resolve();
+    } else this.#readyTimer ??= setTimeout(() => this.#ready.resolve(), this.#options.warmingMs ?? WARMING_MS);
   }
 }
 

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { loadDocuments } from '../resources/load.ts';
+import type { ResourceObject } from '../resources/object.ts';
+import { Snapshot } from '../resources/snapshot.ts';
+import type { ProxyNode } from './node.ts';
+import { classOf } from './proxy-class.ts';
+import { createPushContext } from './push-context.ts';
+import { translate } from './translate.ts';
+
+const CONFIGURATION = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: web, namespace: default }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - { port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }
+    - { port: { number: 443, name: https, protocol: HTTPS }, hosts: ['*'], tls: { mode: SIMPLE, credentialName: none } }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web, namespace: default }
+spec:
+  hosts: [web.example]
+  gateways: [web]
+  http:
+    - match: [{ sourceLabels: { istio: ingressgateway } }]
+      route: [{ destination: { host: up.example } }]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: up, namespace: default }
+spec:
+  hosts: [up.example]
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  endpoints: [{ address: 127.0.0.1 }]
+`;
+
+const pod = (name: string, port = 8080): ResourceObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'istio-system', labels: { istio: 'ingressgateway' } },
+  spec: { containers: [{ name: 'proxy', ports: [{ name: 'http', containerPort: port }] }] },
+});
+
+const context = (...objects: ResourceObject[]) =>
+  createPushContext(
+    Snapshot.of([...loadDocuments(CONFIGURATION, 'test.yaml').objects.map(({ object }) => object), ...objects]),
+  );
+
+const node = (podName: string, fields: Partial<ProxyNode> = {}): ProxyNode => ({
+  id: `router~10.0.0.1~${podName}.istio-system~istio-system.svc.cluster.local`,
+  type: 'router',
+  ip: '10.0.0.1',
+  podName,
+  namespace: 'istio-system',
+  labels: { istio: 'ingressgateway' },
+  cluster: 'gateway',
+  http2: true,
+  ...fields,
+});
+
+describe('classOf', () => {
+  it('puts replicas of one gateway together, whatever their id, address and pod', () => {
+    const both = context(pod('a'), pod('b'));
+    expect(classOf(both, node('a')).id).toBe(classOf(both, node('b', { ip: '10.0.0.2' })).id);
+    expect(classOf(both, node('a')).id).toBe(classOf(both, node('a', { labels: {} })).id);
+  });
+
+  it.each([
+    ['another namespace', node('a', { namespace: 'default' })],
+    ['other labels', node('a', { labels: { istio: 'egressgateway' } })],
+    ['another type', node('a', { type: 'sidecar' })],
+    ['no HTTP/2 to upstreams', node('a', { http2: false })],
+    ['a pod with another port of that name', node('other')],
+    ['no pod', node('unknown')],
+  ])('keeps apart a proxy with %s', (_what, other) => {
+    const all = context(pod('a'), pod('other', 9090));
+    expect(classOf(all, other).id).not.toBe(classOf(all, node('a')).id);
+  });
+
+  it('leaves out only what the translation does not read', () => {
+    const read = new Set<PropertyKey>();
+    const watched = new Proxy(node('a'), {
+      get(target, property) {
+        read.add(property);
+        return Reflect.get(target, property);
+      },
+    });
+    const { resources } = translate(context(pod('a')), watched);
+    expect([...resources.values()].map((ofType) => ofType.size > 0)).toEqual([true, true, true, true, false]);
+    // `id` keys what is remembered, `podName` leads to the pod.
+    expect([...read].sort()).toEqual(['http2', 'id', 'labels', 'namespace', 'podName']);
+  });
+
+  it('translates to the same for all of a class', () => {
+    const both = context(pod('a'), pod('b'));
+    const versions = (proxy: ProxyNode) =>
+      [...translate(both, proxy).resources.values()].flatMap((ofType) => [...ofType.values()].map((r) => r.version));
+    expect(versions(classOf(both, node('b')))).toEqual(versions(node('a')));
+  });
+});
