@@ -29,6 +29,7 @@ const client = (name: string, subscriptions: SubscriptionStatus[], version = '0.
     }),
     address: '127.0.0.1:1',
     connectedAt: ago(60),
+    variant: 'delta',
     subscriptions,
   }) as ClientStatus;
 
