@@ -80,6 +80,12 @@ describe('classOf', () => {
     expect(classOf(all, other).id).not.toBe(classOf(all, node('a')).id);
   });
 
+  it('parts proxies that bind their listeners elsewhere', () => {
+    const both = context(pod('a'), pod('b'));
+    const bound = { ...node('b'), bind: { address: '127.9.9.2', publish: [] } };
+    expect(classOf(both, bound).id).not.toBe(classOf(both, node('a')).id);
+  });
+
   it('leaves out only what the translation does not read', () => {
     const read = new Set<PropertyKey>();
     const watched = new Proxy(node('a'), {
@@ -91,7 +97,7 @@ describe('classOf', () => {
     const { resources } = translate(context(pod('a')), watched);
     expect([...resources.values()].map((ofType) => ofType.size > 0)).toEqual([true, true, true, true, false]);
     // `id` keys what is remembered, `podName` leads to the pod.
-    expect([...read].sort()).toEqual(['http2', 'id', 'labels', 'namespace', 'podName']);
+    expect([...read].sort()).toEqual(['bind', 'http2', 'id', 'labels', 'namespace', 'podName']);
   });
 
   it('translates to the same for all of a class', () => {
