@@ -193,11 +193,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     fields: ['connection'],
   },
   {
-    reason: 'bug: the timeout of a route does not hold once the response has begun',
-    rows: ['upstream-faults / timeout / half an answer in time'],
-    fields: ['connection', 'log[0].response_code_details', 'log[0].response_flags'],
-  },
-  {
     reason: 'bug: x-envoy-upstream-rq-timeout-alt-response is not removed',
     rows: ['upstream-faults / timeout / the client may not shorten it'],
     fields: ['attempts[0].headers.x-envoy-upstream-rq-timeout-alt-response'],

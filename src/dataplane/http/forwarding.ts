@@ -302,7 +302,8 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     const { body, record: info } = this.#exchange;
     const { stats } = this.#cluster!;
     this.#phase = Phase.Responding;
-    this.#timeouts?.disarm('response');
+    // The route's timeout is for the whole response; what follows 101 is no response any more.
+    if (status === 101) this.#timeouts?.disarm('response');
     body.settle();
     stats.countResponse(status);
     if (body.ended) record(stats.upstream_rq_time, now - info.requestEndTime);
@@ -359,7 +360,9 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     if (this.#host !== undefined) this.#host.stats.rq_timeout += 1;
     if (kind === 'response') {
       stats.upstream_rq_timeout.value += 1;
-      this.#giveUp(upstreamTimeout('response_timeout'));
+      const reply = upstreamTimeout('response_timeout');
+      if (this.#phase === Phase.Responding) this.#exchange.abort(reply.details, reply.flag);
+      else this.#giveUp(reply);
       return;
     }
     stats.upstream_rq_per_try_timeout.value += 1;
