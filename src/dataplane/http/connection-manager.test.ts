@@ -670,6 +670,19 @@ describe('local replies', () => {
     expect((await recorded(2)).map((record) => responseFlagsText(record.responseFlags))).toEqual(['SI', 'SI']);
   });
 
+  it('cuts a response off that is not whole within the timeout of its route', async () => {
+    const { gateway, recorded } = await setUp({
+      script: (_request, socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc');
+        return undefined;
+      },
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'up', timeout: '0.05s' } }],
+    });
+    expect(await RawClient.ask(gateway.port, get('/'))).toMatch(/\r\n\r\nabc$/);
+    const [log] = await recorded(1);
+    expect([log!.responseCode, responseFlagsText(log!.responseFlags)]).toEqual([200, 'UT']);
+  });
+
   it('cuts a response off where the upstream does', async () => {
     const { gateway, recorded } = await setUp({
       script: (_request, socket) => {
