@@ -72,7 +72,16 @@ const missing = (shell: string) => spawnSync(shell, ['-c', 'true']).status !== 0
 /** Sorted, without the slash some shells put behind a folder. */
 const tidy = (words: readonly string[]) => words.map((word) => word.replace(/\/$/, '')).sort();
 
-describe.skipIf(missing('bash') && !process.env.LIMEN_TEST_STRICT)('in bash', () => {
+/** Where the shell is missing the block is skipped and its name says why; with LIMEN_TEST_STRICT=1 it fails. */
+function describeIn(shell: string, body: () => void): void {
+  const absent = missing(shell);
+  describe.skipIf(absent && process.env.LIMEN_TEST_STRICT !== '1')(
+    `in ${shell}${absent ? ` (${shell} is not on the PATH)` : ''}`,
+    body,
+  );
+}
+
+describeIn('bash', () => {
   it.each(CASES)('%s', async (line, words) => {
     const driver = `
       source "$1"
@@ -111,7 +120,7 @@ describe.skipIf(missing('bash') && !process.env.LIMEN_TEST_STRICT)('in bash', ()
   });
 });
 
-describe.skipIf(missing('zsh'))('in zsh', () => {
+describeIn('zsh', () => {
   it.each(CASES)('%s', async (line, words) => {
     // The completion system only runs below a terminal's editor: its commands are replaced by ones that print what they are given.
     const driver = `
@@ -137,7 +146,7 @@ describe.skipIf(missing('zsh'))('in zsh', () => {
   });
 });
 
-describe.skipIf(missing('fish'))('in fish', () => {
+describeIn('fish', () => {
   it.each(CASES)('%s', async (line, words) => {
     const driver = 'source $argv[1]; complete -C $argv[2]';
     const { stdout } = await run('fish', ['--no-config', '-c', driver, scripts.fish as string, line], {
