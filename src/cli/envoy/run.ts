@@ -6,12 +6,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BIND_METADATA, type Bind, bindMetadata } from '../../controlplane/bind.ts';
+import { explainBindError } from '../../dataplane/config/endpoint.ts';
 import { parseHostPort } from '../host-port.ts';
 import { createLog } from '../log.ts';
 import type { ProxyFlags } from '../proxy.ts';
 import { proxyNode } from '../proxy-node.ts';
 import type { DataPlaneMessage } from '../up/messages.ts';
-import { explainBindError, parsePublish } from '../up/publish.ts';
+import { parsePublish } from '../up/publish.ts';
 import { signalsOf } from '../up/signals.ts';
 import { EnvoyAdmin } from './admin.ts';
 import { envoyBootstrap, PROMETHEUS_PORT, STATUS_PORT } from './bootstrap.ts';
@@ -61,7 +62,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
     const bind = await bindOf(flags, log);
     const admin = parseHostPort(flags.adminAddress, '--admin-address');
     const taken = await whyNotBindable(admin.host, admin.port);
-    if (taken !== undefined) throw new Error(explainBindError(admin.host, admin.port, taken));
+    if (taken !== undefined) throw new Error(explainBindError(admin, taken, 'publish on'));
     const envoy = startEnvoy(flags, bind, log, process);
     const killNow = () => envoy.child.kill('SIGKILL');
     process.once('exit', killNow); // whatever ends this process
@@ -124,7 +125,7 @@ async function bindOf({ address, publish = [] }: EnvoyFlags, log: Logger): Promi
     const taken = address === undefined ? undefined : await whyNotBindable(address, listenerPort);
     if (taken !== undefined && address !== undefined)
       log.warn(
-        { reason: explainBindError(address, listenerPort, taken) },
+        { reason: explainBindError({ host: address, port: listenerPort }, taken, 'publish on') },
         'listener is served on its published port only',
       );
     // Failing to reserve a port that was asked for is no reason not to try it: UDP may be something else's.
@@ -137,7 +138,7 @@ async function bindOf({ address, publish = [] }: EnvoyFlags, log: Logger): Promi
     if (address === undefined || entries.some(({ listenerPort }) => listenerPort === port)) continue;
     const taken = await whyNotBindable(address, port);
     if (taken === undefined) continue;
-    log.warn({ reason: explainBindError(address, port, taken) }, 'port is not served');
+    log.warn({ reason: explainBindError({ host: address, port }, taken, 'publish on') }, 'port is not served');
     const free = await freePort(address);
     entries.push({ address, port: free, listenerPort: port, only: true });
   }

@@ -1,5 +1,7 @@
 // Which ports of this machine stand for which ports of a gateway's Service: the `--publish` flag, and what is published without one.
 
+import { explainBindError } from '../../dataplane/config/endpoint.ts';
+
 /** One `--publish [ADDR:]HOSTPORT:SERVICEPORT`. */
 export interface PublishRequest {
   /** The address of this machine to bind, `127.0.0.1` unless given. */
@@ -71,7 +73,9 @@ export async function choosePorts(
       }
       const reason = await probe(address, hostPort);
       if (reason !== undefined)
-        throw new Error(`--publish ${hostPort}:${servicePort}: ${explainBindError(address, hostPort, reason)}`);
+        throw new Error(
+          `--publish ${hostPort}:${servicePort}: ${explainBindError({ host: address, port: hostPort }, reason, 'publish on')}`,
+        );
       published.push({ ...port, address, hostPort });
     }
     return published;
@@ -96,18 +100,4 @@ export async function choosePorts(
     });
   }
   return published;
-}
-
-/** Why a port could not be bound, and what to do. */
-export function explainBindError(address: string, port: number, code: string): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${address}:${port} is taken by another process: stop it (\`ss -ltnp 'sport = :${port}'\` tells which), or publish on another port`;
-    case 'EACCES':
-      return `${address}:${port} needs privileges: publish on a port from 1024 up, or run as root`;
-    case 'EADDRNOTAVAIL':
-      return `${address} is not an address of this machine`;
-    default:
-      return `${address}:${port} can't be bound (${code})`;
-  }
 }

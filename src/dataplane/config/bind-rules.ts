@@ -3,6 +3,7 @@
 import type { Address } from '../../xds/gen/envoy/config/core/v3/address_pb.js';
 import { SocketAddress_Protocol } from '../../xds/gen/envoy/config/core/v3/address_pb.js';
 import { ConfigError } from '../connection.ts';
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
 /** A port of this machine behind which a listener's port is served. */
 export interface Publish {
@@ -23,17 +24,6 @@ export interface BindRules {
   readonly address?: string | undefined;
   /** Bound from the start and for good, whether or not a listener is there; a wildcard listener without `address` is reachable through these alone. */
   readonly publish: readonly Publish[];
-}
-
-/** An IP address and a port. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** `ip:port`, IPv6 in brackets. */
-export function formatEndpoint({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**
@@ -69,19 +59,4 @@ export function bindEndpoint(endpoint: Endpoint, rules: BindRules): Endpoint | u
 export function localAddress(endpoint: Endpoint, rules: BindRules): string | undefined {
   if (!isWildcard(endpoint.host)) return formatEndpoint(endpoint);
   return rules.address === undefined ? undefined : formatEndpoint({ host: rules.address, port: endpoint.port });
-}
-
-/** Why an address could not be bound, and what to do. `code` is the errno's name. */
-export function explainBindError(endpoint: Endpoint, code: string): string {
-  const where = formatEndpoint(endpoint);
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${where} is taken by another process: stop it (\`ss -ltnp 'sport = :${endpoint.port}'\` tells which), or choose another port`;
-    case 'EACCES':
-      return `${where} needs privileges: choose a port from 1024 up, or run as root`;
-    case 'EADDRNOTAVAIL':
-      return `${where} can't be bound: ${endpoint.host} is not an address of this machine`;
-    default:
-      return `${where} can't be bound (${code})`;
-  }
 }

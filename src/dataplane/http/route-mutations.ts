@@ -1,10 +1,11 @@
 // Where a request went in the route table, and the header mutations that the levels on the way there ask for.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#custom-request-response-headers
 
-import { applyHeaderMutation, type HeaderMutation, type MutationContext } from '../router/header-mutation.ts';
+import { applyHeaderMutation, type HeaderMutation } from '../router/header-mutation.ts';
 import type { ClusterTarget, CompiledRoute } from '../router/route.ts';
 import type { RouteTable } from '../router/route-table.ts';
 import type { CompiledVirtualHost } from '../router/virtual-host.ts';
+import type { StreamInfo } from '../stream-info.ts';
 import type { HeaderList } from './header-list.ts';
 
 /** The way down: table, virtual host, route and (once chosen) the target among the route's clusters. */
@@ -22,7 +23,7 @@ export class MatchedRoute {
 }
 
 /** Changes the headers of a request on its way to the upstream. */
-export function mutateRequest(matched: MatchedRoute, headers: HeaderList, context: MutationContext): void {
+export function mutateRequest(matched: MatchedRoute, headers: HeaderList, info: StreamInfo): void {
   const { table, virtualHost, route, target } = matched;
   applyLevels(
     target?.requestMutation,
@@ -31,12 +32,12 @@ export function mutateRequest(matched: MatchedRoute, headers: HeaderList, contex
     table.requestMutation,
     table.mostSpecificWins,
     headers,
-    context,
+    info,
   );
 }
 
 /** Changes the headers of a response on its way to the client. */
-export function mutateResponse(matched: MatchedRoute, headers: HeaderList, context: MutationContext): void {
+export function mutateResponse(matched: MatchedRoute, headers: HeaderList, info: StreamInfo): void {
   const { table, virtualHost, route, target } = matched;
   applyLevels(
     target?.responseMutation,
@@ -45,7 +46,7 @@ export function mutateResponse(matched: MatchedRoute, headers: HeaderList, conte
     table.responseMutation,
     table.mostSpecificWins,
     headers,
-    context,
+    info,
   );
 }
 
@@ -57,10 +58,10 @@ function applyLevels(
   table: HeaderMutation | undefined,
   mostSpecificWins: boolean,
   headers: HeaderList,
-  context: MutationContext,
+  info: StreamInfo,
 ): void {
   if (target === undefined && route === undefined && virtualHost === undefined && table === undefined) return;
   const levels = [target, route, virtualHost, table];
   if (mostSpecificWins) levels.reverse();
-  for (const mutation of levels) if (mutation !== undefined) applyHeaderMutation(mutation, headers, context);
+  for (const mutation of levels) if (mutation !== undefined) applyHeaderMutation(mutation, headers, info);
 }

@@ -1,14 +1,13 @@
 // The record of one HTTP request for access log and header formats: filled in place while the request is on its way.
 
 import type { DownstreamConnection } from '../connection.ts';
-import type { MutationContext } from '../router/header-mutation.ts';
 import { requestHeader } from '../router/route-request.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { HeaderList } from './header-list.ts';
 import type { HttpRequest } from './http-request.ts';
 
 /** StreamInfo of an HTTP request. What can be told from the request or the connection is told from there. */
-export class StreamRecord implements StreamInfo, MutationContext {
+export class StreamRecord implements StreamInfo {
   readonly #request: HttpRequest;
   readonly #connection: DownstreamConnection;
 
@@ -117,11 +116,6 @@ export class StreamRecord implements StreamInfo, MutationContext {
   responseHeader(name: string): string | undefined {
     if (name === ':status') return this.responseCode === 0 ? undefined : String(this.responseCode);
     return this.responseHeaders?.get(name);
-  }
-
-  /** What a header format reads from. */
-  streamInfo(): StreamInfo {
-    return this;
   }
 
   #since(time: number): number {

@@ -1,7 +1,8 @@
 // All listeners of one worker: added and updated in two steps (prepare, activate), removed, drained; and the ports they are bound to.
 
 import type { Listener as ListenerConfig } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { type BindRules, bindEndpoint, type Endpoint, formatEndpoint, type Publish } from '../config/bind-rules.ts';
+import { type BindRules, bindEndpoint, type Publish } from '../config/bind-rules.ts';
+import { type Endpoint, formatEndpoint } from '../config/endpoint.ts';
 import { ConfigError } from '../connection.ts';
 import type { ChainServices, FilterChain } from './filter-chain.ts';
 import { Listener } from './listener.ts';

@@ -1,7 +1,7 @@
 // A bound port and what is behind it now: a listener, or nothing, and then a connection is closed at once.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Endpoint, explainBindError } from '../config/bind-rules.ts';
+import { type Endpoint, explainBindError } from '../config/endpoint.ts';
 import { ConfigError } from '../connection.ts';
 
 /** Takes accepted, paused sockets. */

@@ -10,11 +10,6 @@ import { ConfigError } from '../connection.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
-/** Where formatted values (`%DOWNSTREAM_REMOTE_ADDRESS%`) come from; the record is only made when a value asks for it. */
-export interface MutationContext {
-  streamInfo(): StreamInfo;
-}
-
 interface Addition {
   readonly name: string;
   /** undefined: the value is formatted per request. */
@@ -62,11 +57,11 @@ export function compileHeaderMutation(
 }
 
 /** Applies a mutation: removals first, then additions in order, as Envoy does. */
-export function applyHeaderMutation(mutation: HeaderMutation, headers: HeaderList, context: MutationContext): void {
+export function applyHeaderMutation(mutation: HeaderMutation, headers: HeaderList, info: StreamInfo): void {
   for (const name of mutation.remove) headers.remove(name);
   for (const addition of mutation.add) {
     const { name } = addition;
-    const value = addition.literal ?? clean(addition.format!(context.streamInfo()));
+    const value = addition.literal ?? clean(addition.format!(info));
     if (value === '' && !addition.keepEmpty) continue;
     switch (addition.action) {
       case HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD:
