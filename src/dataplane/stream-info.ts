@@ -3,7 +3,7 @@
 
 import type { DownstreamConnection } from './connection.ts';
 
-/** Why a response is what it is, as bits of `responseFlags`. Values are Limen's own; names are Envoy's short strings (see RESPONSE_FLAGS). */
+/** Why a response is what it is. Values are Limen's own, 0 is none of them; names are Envoy's short strings (see RESPONSE_FLAGS). */
 export const ResponseFlag = {
   NoHealthyUpstream: 1 << 0,
   UpstreamConnectionFailure: 1 << 1,
@@ -24,14 +24,13 @@ export const ResponseFlag = {
 } as const;
 
 /**
- * The short string of each flag in an access log, in Envoy's order of printing.
+ * The short string of each flag in an access log.
  * https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#response-flags
  */
-export const RESPONSE_FLAGS: readonly (readonly [flag: number, short: string])[] = [
-  // Envoy prints flags in the order they were raised; that retries are used up is known before why the last one failed.
-  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
+export const RESPONSE_FLAGS: ReadonlyMap<number, string> = new Map([
   [ResponseFlag.NoHealthyUpstream, 'UH'],
   [ResponseFlag.UpstreamConnectionFailure, 'UF'],
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.UpstreamOverflow, 'UO'],
   [ResponseFlag.NoRouteFound, 'NR'],
   [ResponseFlag.NoClusterFound, 'NC'],
@@ -45,7 +44,15 @@ export const RESPONSE_FLAGS: readonly (readonly [flag: number, short: string])[]
   [ResponseFlag.UpstreamProtocolError, 'UPE'],
   [ResponseFlag.StreamIdleTimeout, 'SI'],
   [ResponseFlag.OverloadManager, 'OM'],
-];
+]);
+
+/** The flags of a stream that has none. */
+export const NO_FLAGS: readonly number[] = [];
+
+/** The flags of a stream with one more, which is 0 or a ResponseFlag. Nothing is raised twice. */
+export function raise(flags: readonly number[], flag: number): readonly number[] {
+  return flag === 0 || flags.includes(flag) ? flags : [...flags, flag];
+}
 
 /** Reads one header, by its lower-case name; several lines of one name are joined with a comma. Undefined when absent. */
 export type HeaderReader = (lowerCaseName: string) => string | undefined;
@@ -71,8 +78,8 @@ export interface StreamInfo {
   /** Envoy's `%RESPONSE_CODE_DETAILS%`: `via_upstream`, `route_not_found`, … */
   responseCodeDetails: string;
   connectionTerminationDetails: string;
-  /** Bits of ResponseFlag. */
-  responseFlags: number;
+  /** Of ResponseFlag, in the order in which they were raised: Envoy prints them so. */
+  responseFlags: readonly number[];
   /** Bodies only, framing apart; for TCP the payload. */
   bytesReceived: number;
   bytesSent: number;
@@ -97,11 +104,8 @@ export interface StreamInfo {
 }
 
 /** The flags of a record as an access log prints them: short strings joined by commas, or `-`. */
-export function responseFlagsText(flags: number): string {
-  if (flags === 0) return '-';
-  const shorts: string[] = [];
-  for (const [flag, short] of RESPONSE_FLAGS) if ((flags & flag) !== 0) shorts.push(short);
-  return shorts.join(',');
+export function responseFlagsText(flags: readonly number[]): string {
+  return flags.length === 0 ? '-' : flags.map((flag) => RESPONSE_FLAGS.get(flag)).join(',');
 }
 
 /** Writes records of ended requests and connections somewhere. Must not throw. */
@@ -131,7 +135,7 @@ export function connectionRecord(
     responseCode: 0,
     responseCodeDetails: '',
     connectionTerminationDetails: '',
-    responseFlags: 0,
+    responseFlags: NO_FLAGS,
     bytesReceived: 0,
     bytesSent: 0,
     routeName: '',

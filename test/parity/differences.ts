@@ -154,11 +154,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     ],
   },
   {
-    reason: 'bug: the flags of a TCP connection are printed in the order of an HTTP request, where URX is raised first',
-    rows: ['tcp / TCP routes that lead nowhere / an endpoint that refuses'],
-    fields: ['log[0].response_flags'],
-  },
-  {
     reason:
       'Envoy leaves the ClientHello in the socket until there is an upstream, so that its close is a reset; ours has read it and closes in good order',
     rows: ['tcp / PASSTHROUGH / an upstream that refuses'],

@@ -131,13 +131,13 @@ describe('an access logger', () => {
     [
       'response_flag_filter',
       { response_flag_filter: { flags: ['NR', 'DI'] } },
-      { responseFlags: ResponseFlag.NoRouteFound },
-      { responseFlags: ResponseFlag.NoClusterFound },
+      { responseFlags: [ResponseFlag.NoRouteFound] },
+      { responseFlags: [ResponseFlag.NoClusterFound] },
     ],
     [
       'response_flag_filter of any flag',
       { response_flag_filter: {} },
-      { responseFlags: ResponseFlag.NoRouteFound },
+      { responseFlags: [ResponseFlag.NoRouteFound] },
       {},
     ],
     [

@@ -83,15 +83,12 @@ function compileComparison(
 const NEVER_SET = new Set('LH DI FI RL UAEX RLSE IH UMSDR RFCF NFCF DF DO DR UDO'.split(' '));
 
 function compileFlags(shorts: readonly string[], path: string): RecordFilter {
-  if (shorts.length === 0) return (info) => info.responseFlags !== 0;
-  let mask = 0;
-  for (const short of shorts) {
-    const flag = RESPONSE_FLAGS.find(([, name]) => name === short)?.[0];
-    if (flag !== undefined) mask |= flag;
-    else if (!NEVER_SET.has(short))
+  if (shorts.length === 0) return (info) => info.responseFlags.length > 0;
+  const known = new Set(RESPONSE_FLAGS.values());
+  for (const short of shorts)
+    if (!known.has(short) && !NEVER_SET.has(short))
       throw new ConfigError(`${path}.flags: ${JSON.stringify(short)} is no response flag`);
-  }
-  return (info) => (info.responseFlags & mask) !== 0;
+  return (info) => info.responseFlags.some((flag) => shorts.includes(RESPONSE_FLAGS.get(flag)!));
 }
 
 function compileHeader(matcher: HeaderMatcher | undefined, path: string): RecordFilter {

@@ -17,7 +17,7 @@ describe('a text format', () => {
         ISTIO_TEXT,
         record({
           responseCode: 503,
-          responseFlags: ResponseFlag.UpstreamConnectionFailure | ResponseFlag.UpstreamRetryLimitExceeded,
+          responseFlags: [ResponseFlag.UpstreamRetryLimitExceeded, ResponseFlag.UpstreamConnectionFailure],
           responseCodeDetails:
             'upstream_reset_before_response_started{remote_connection_failure|delayed connect error: Connection refused}',
           upstreamTransportFailureReason: 'delayed connect error: Connection refused',
@@ -39,7 +39,7 @@ describe('a text format', () => {
           authority: '',
           responseCode: 0,
           responseCodeDetails: '',
-          responseFlags: 0,
+          responseFlags: [],
           bytesReceived: 12,
           bytesSent: 30,
           durationMs: 1503,
@@ -82,8 +82,8 @@ describe('a text format', () => {
     ['%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%', '- -'],
     [
       '%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%',
-      'URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure',
-      { responseFlags: ResponseFlag.UpstreamRetryLimitExceeded | ResponseFlag.UpstreamConnectionFailure },
+      'UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded',
+      { responseFlags: [ResponseFlag.UpstreamConnectionFailure, ResponseFlag.UpstreamRetryLimitExceeded] },
     ],
     ['%RESPONSE_CODE_DETAILS%|%RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%', 'a_b|a b', { responseCodeDetails: 'a b' }],
     ['%CONNECTION_TERMINATION_DETAILS%', 'peer left', { connectionTerminationDetails: 'peer left' }],

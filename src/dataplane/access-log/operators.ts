@@ -92,11 +92,8 @@ const LONG_FLAG_NAMES: Readonly<Record<string, string>> = {
   OM: 'OverloadManagerTerminated',
 };
 
-function longFlags(flags: number): string {
-  if (flags === 0) return '-';
-  return RESPONSE_FLAGS.filter(([flag]) => (flags & flag) !== 0)
-    .map(([, short]) => LONG_FLAG_NAMES[short] ?? short)
-    .join(',');
+function longFlags(flags: readonly number[]): string {
+  return flags.length === 0 ? '-' : flags.map((flag) => LONG_FLAG_NAMES[RESPONSE_FLAGS.get(flag)!]).join(',');
 }
 
 const DEFINITIONS: Readonly<Record<string, Definition>> = {

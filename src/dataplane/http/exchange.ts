@@ -3,7 +3,7 @@
 
 import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
-import { ResponseFlag } from '../stream-info.ts';
+import { ResponseFlag, raise } from '../stream-info.ts';
 import { admit } from './admission.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
@@ -221,7 +221,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   abort(details: string, flag: number): void {
     const { stats } = this.config;
     this.record.responseCodeDetails = details;
-    this.record.responseFlags |= flag;
+    this.record.responseFlags = raise(this.record.responseFlags, flag);
     stats.rq_reset_after_downstream_response_started.value += 1;
     stats.downstream_rq_tx_reset.value += 1;
     this.#finish();
@@ -256,7 +256,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     const info = this.record;
     info.responseCode = reply.status;
     info.responseCodeDetails = reply.details;
-    info.responseFlags |= reply.flag;
+    info.responseFlags = raise(info.responseFlags, reply.flag);
     info.responseHeaders = reply.headers;
   }
 
@@ -299,8 +299,9 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   /** The client is gone before the response was out. */
   onDownstreamClosed(): void {
     if (this.#state === State.Over) return;
-    this.record.responseFlags |= ResponseFlag.DownstreamConnectionTermination;
-    this.record.responseCodeDetails = 'downstream_remote_disconnect';
+    const { record: info } = this;
+    info.responseFlags = raise(info.responseFlags, ResponseFlag.DownstreamConnectionTermination);
+    info.responseCodeDetails = 'downstream_remote_disconnect';
     this.config.stats.downstream_rq_rx_reset.value += 1;
     this.#finish();
   }

@@ -4,7 +4,7 @@
 import { type AttemptFailure, retriesFailure, retriesResponse } from '../router/retry-policy.ts';
 import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
-import { ResponseFlag } from '../stream-info.ts';
+import { ResponseFlag, raise } from '../stream-info.ts';
 import type { ClientConnection } from '../upstream/client-connection.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import type { HttpPool } from '../upstream/http-pool.ts';
@@ -207,7 +207,7 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     this.#retries ??= new Retries(this.#action.retry!, this.#cluster!);
     const attempts = record.upstreamRequestAttemptCount;
     const limit = this.#retries.begin(attempts, this.#host!);
-    record.responseFlags |= limit;
+    record.responseFlags = raise(record.responseFlags, limit);
     if (limit !== 0) return false;
     this.#leaveUpstream();
     this.#phase = Phase.BackOff;

@@ -2,7 +2,7 @@
 
 import type { DownstreamConnection } from '../connection.ts';
 import { requestHeader } from '../router/route-request.ts';
-import type { StreamInfo } from '../stream-info.ts';
+import { NO_FLAGS, type StreamInfo } from '../stream-info.ts';
 import type { HeaderList } from './header-list.ts';
 import type { HttpRequest } from './http-request.ts';
 
@@ -20,7 +20,7 @@ export class StreamRecord implements StreamInfo {
 
   responseCode = 0;
   responseCodeDetails = '';
-  responseFlags = 0;
+  responseFlags = NO_FLAGS;
   bytesReceived = 0;
   bytesSent = 0;
   routeName = '';

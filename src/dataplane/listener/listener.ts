@@ -187,7 +187,7 @@ export class Listener {
   #logRefused(socket: Socket, serverName: string): void {
     if (this.#accessLogger === undefined) return;
     const info = connectionRecord(connectionEnds(this.#context, socket, serverName), this.#services.dataplane.now());
-    info.responseFlags = ResponseFlag.NoRouteFound;
+    info.responseFlags = [ResponseFlag.NoRouteFound];
     info.responseCodeDetails = 'filter_chain_not_found';
     info.durationMs = 0;
     this.#accessLogger.log(info);

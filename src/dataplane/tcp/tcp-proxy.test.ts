@@ -123,7 +123,7 @@ describe('a TCP proxy', () => {
       upstreamCluster: 'a',
       upstreamHost: `127.0.0.1:${upstream}`,
       downstreamLocalAddress: '10.0.0.1:31400',
-      responseFlags: 0,
+      responseFlags: [],
     });
     expect(info.upstreamLocalAddress).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(count('tcp.t.downstream_cx_total')).toBe(1);
@@ -203,7 +203,7 @@ describe('a TCP proxy', () => {
     const { port, record, count } = await proxy([await deadPort()], { maxConnectAttempts: 2 });
     expect(await exchange(port, 'x')).toBe('');
     const info = await record;
-    expect(responseFlagsText(info.responseFlags).split(',').sort()).toEqual(['UF', 'URX']);
+    expect(responseFlagsText(info.responseFlags)).toBe('UF,URX');
     expect(info.upstreamTransportFailureReason).toBe('delayed connect error: Connection refused');
     expect(info.upstreamRequestAttemptCount).toBe(2);
     expect(count('cluster.a.upstream_cx_connect_fail')).toBe(2);
@@ -212,7 +212,7 @@ describe('a TCP proxy', () => {
   it('tries another host when one can not be reached', async () => {
     const { port, record } = await proxy([await deadPort(), await serve(echo)], { maxConnectAttempts: 2 });
     expect(await exchange(port, 'hello')).toBe('hello');
-    expect((await record).responseFlags).toBe(0);
+    expect((await record).responseFlags).toEqual([]);
   });
 
   it('closes the connection when its cluster does not exist', async () => {
@@ -230,7 +230,7 @@ describe('a TCP proxy', () => {
     });
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'close');
-    expect((await record).responseFlags).toBe(0);
+    expect((await record).responseFlags).toEqual([]);
     expect(count('tcp.t.idle_timeout')).toBe(1);
   });
 

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { DownstreamConnection } from '../connection.ts';
 import type { DataplaneServices } from '../services.ts';
-import { type AccessLogger, connectionRecord, ResponseFlag, type StreamInfo } from '../stream-info.ts';
+import { type AccessLogger, connectionRecord, NO_FLAGS, ResponseFlag, raise, type StreamInfo } from '../stream-info.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import { connectFailure } from '../upstream/connect-failure.ts';
@@ -111,7 +111,7 @@ export class TcpSession {
       if (this.#downstream.destroyed) return this.#finish();
       cluster.stats.upstream_cx_connect_fail.value += 1;
       host.stats.cx_connect_fail += 1;
-      this.#info.responseFlags |= ResponseFlag.UpstreamConnectionFailure;
+      this.#raise(ResponseFlag.UpstreamConnectionFailure);
       this.#info.upstreamTransportFailureReason = failure;
       this.#connect(cluster);
     };
@@ -120,7 +120,7 @@ export class TcpSession {
     socket.once(cluster.transport.connectedEvent, () => {
       timers.disarm(timer);
       socket.off('close', onConnectClose);
-      this.#info.responseFlags &= ~ResponseFlag.UpstreamConnectionFailure;
+      this.#info.responseFlags = NO_FLAGS;
       this.#info.upstreamTransportFailureReason = '';
       this.#splice(socket);
     });
@@ -171,9 +171,13 @@ export class TcpSession {
   }
 
   #fail(flag: number, details: string): void {
-    this.#info.responseFlags |= flag;
+    this.#raise(flag);
     this.#info.responseCodeDetails = details;
     this.#downstream.destroy();
+  }
+
+  #raise(flag: number): void {
+    this.#info.responseFlags = raise(this.#info.responseFlags, flag);
   }
 
   #onDownstreamClose(): void {
@@ -199,7 +203,7 @@ export class TcpSession {
 
   #onMaxDuration(): void {
     this.#stats.maxDuration.value += 1;
-    this.#info.responseFlags |= ResponseFlag.DurationTimeout;
+    this.#raise(ResponseFlag.DurationTimeout);
     this.#info.connectionTerminationDetails = 'max_connection_duration';
     this.#destroy();
   }
