@@ -30,6 +30,7 @@ export interface CertificateRequest {
   commonName: string;
   /** Names in the SubjectAltName, the common name unless given. */
   dnsNames?: readonly string[];
+  uris?: readonly string[];
   use: 'server' | 'client';
   /** Validity, from a day ago to a year from now unless given. */
   notBefore?: Date;
@@ -59,7 +60,10 @@ export async function issueCertificate(request: CertificateRequest, authority?: 
   const keys = await generateKeys();
   const subject = `CN=${request.commonName}`;
   const usage = request.use === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
-  const names = request.dnsNames ?? [request.commonName];
+  const names = [
+    ...(request.dnsNames ?? [request.commonName]).map((value) => ({ type: 'dns' as const, value })),
+    ...(request.uris ?? []).map((value) => ({ type: 'url' as const, value })),
+  ];
   const certificate = await x509.X509CertificateGenerator.create({
     subject,
     issuer: authority?.name ?? subject,
@@ -71,7 +75,7 @@ export async function issueCertificate(request: CertificateRequest, authority?: 
       // A certificate that signs itself is its own CA: that is what lets a client be told to trust it alone.
       new x509.BasicConstraintsExtension(authority === undefined, undefined, true),
       new x509.ExtendedKeyUsageExtension([usage]),
-      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns' as const, value }))),
+      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });

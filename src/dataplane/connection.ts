@@ -27,9 +27,19 @@ export interface TlsInfo {
   readonly version: string;
   readonly cipher: string;
   /** The client's certificate, or undefined where it sent none. */
-  readonly peer:
-    | { readonly subject: string; readonly uriSan: string; readonly sha256: string; readonly pem: string }
-    | undefined;
+  readonly peer: PeerCertificate | undefined;
+}
+
+/** What the proxy tells of a client's certificate. */
+export interface PeerCertificate {
+  /** As RFC 2253 writes it. */
+  readonly subject: string;
+  /** The names of its subjectAltName, in order. */
+  readonly uriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+  /** Its fingerprint in lower-case hex. */
+  readonly sha256: string;
+  readonly pem: string;
 }
 
 /**

@@ -54,7 +54,10 @@ export function raise(flags: readonly number[], flag: number): readonly number[]
   return flag === 0 || flags.includes(flag) ? flags : [...flags, flag];
 }
 
-/** Reads one header, by its lower-case name; several lines of one name are joined with a comma. Undefined when absent. */
+/**
+ * Reads one header or pseudo-header, by its lower-case name (`host` is `:authority`); several lines of one name are joined with a comma.
+ * Undefined when absent.
+ */
 export type HeaderReader = (lowerCaseName: string) => string | undefined;
 
 /** The record of one request (HTTP) or one connection (TCP). Filled in place by the filter that owns it, read once it ended. */
@@ -72,7 +75,6 @@ export interface StreamInfo {
   /** The path as the client sent it, before any rewrite (`x-envoy-original-path` semantics), and after. */
   originalPath: string;
   path: string;
-  authority: string;
   /** 0 where there was none. */
   responseCode: number;
   /** Envoy's `%RESPONSE_CODE_DETAILS%`: `via_upstream`, `route_not_found`, … */
@@ -131,7 +133,6 @@ export function connectionRecord(
     method: '',
     originalPath: '',
     path: '',
-    authority: '',
     responseCode: 0,
     responseCodeDetails: '',
     connectionTerminationDetails: '',
@@ -150,7 +151,7 @@ export function connectionRecord(
     downstreamTlsVersion: connection.tls?.version ?? '',
     downstreamTlsCipher: connection.tls?.cipher ?? '',
     downstreamPeerSubject: connection.tls?.peer?.subject ?? '',
-    downstreamPeerUriSan: connection.tls?.peer?.uriSan ?? '',
+    downstreamPeerUriSan: connection.tls?.peer?.uriSans.join(',') ?? '',
     requestHeader: () => undefined,
     responseHeader: () => undefined,
   };

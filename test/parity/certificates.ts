@@ -2,6 +2,7 @@
 
 import {
   type Authority,
+  type CertificateRequest,
   type Credential,
   createAuthority,
   issueCertificate,
@@ -29,11 +30,22 @@ export class Certificates {
     return remember(this.#servers, name, () => issueCertificate({ commonName: name, use: 'server' }));
   }
 
-  /** Makes the client certificate `NAME of CA`: `alice of clients` is signed by the CA `clients`. */
+  /**
+   * Makes the client certificate `NAME of CA`: `alice of clients` is signed by the CA `clients`. `alice (alice.example spiffe://mesh/alice) of
+   * clients` has these subjectAltNames in place of its common name.
+   */
   async prepareClient(name: string): Promise<void> {
     if (this.#clients.has(name)) return;
-    const [commonName = '', authority = ''] = name.split(' of ');
-    const request = { commonName, use: 'client' } as const;
+    const [, commonName = '', names, authority = ''] = /^(\S+)(?: \((.*)\))? of (.+)$/.exec(name) ?? [];
+    const listed = names?.split(' ').filter(Boolean);
+    const request: CertificateRequest = {
+      commonName,
+      use: 'client',
+      ...(listed && {
+        dnsNames: listed.filter((each) => !each.includes('://')),
+        uris: listed.filter((each) => each.includes('://')),
+      }),
+    };
     this.#clients.set(name, await issueCertificate(request, await this.#authority(authority)));
   }
 

@@ -22,20 +22,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     fields: ['connection', 'log[0].bytes_received', 'responses[0].headers.connection'],
   },
   {
-    reason: 'bug: an empty authority is logged as missing',
-    rows: ['gateway-hosts / exact hosts, wildcards and the catch-all / an empty host'],
-    fields: ['log[0].authority'],
-  },
-  {
-    reason:
-      'bug: a `server` header set by a route goes out beside that of the connection manager, which is to replace it',
-    rows: [
-      'headers / headers of route and destination / set, add and remove on a request without them',
-      'headers / headers of route and destination / set, add and remove on a request with them',
-    ],
-    fields: ['responses[0].headers.server'],
-  },
-  {
     reason:
       'bug: x-envoy-retry-on, -max-retries and -upstream-rq-timeout-ms of an internal client are neither obeyed nor removed',
     rows: ['headers / what the gateway does to requests / x-envoy retry headers of a client'],
@@ -164,17 +150,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
       "OpenSSL has one switch for the order of all cipher suites: the server's counts in TLS 1.3 as well, where Envoy lets the client choose",
     rows: ['tls / SIMPLE / TLS 1.3 and a client that likes AES of 256 bits better'],
     fields: ['tls.cipher'],
-  },
-  {
-    reason: 'bug: x-forwarded-client-cert lacks the DNS names of the certificate',
-    rows: [
-      'tls / MUTUAL / a certificate of the CA',
-      'tls / MUTUAL / a certificate of the CA with TLS 1.2',
-      'tls / MUTUAL / x-forwarded-client-cert of the client',
-      'tls / OPTIONAL_MUTUAL / a certificate of the CA',
-      'tls / MUTUAL with subjectAltNames / a name of the list',
-    ],
-    fields: ['attempts[0].headers.x-forwarded-client-cert'],
   },
   {
     reason:

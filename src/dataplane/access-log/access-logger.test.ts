@@ -181,8 +181,8 @@ describe('an access logger', () => {
     [
       'header_filter safe_regex on the whole value',
       { header_filter: { header: { name: ':authority', string_match: { safe_regex: { regex: '[a-z.]+' } } } } },
-      { authority: 'a.b' },
-      { authority: 'a.b:80' },
+      { requestHeader: () => 'a.b' },
+      { requestHeader: () => 'a.b:80' },
     ],
     [
       'header_filter inverted',

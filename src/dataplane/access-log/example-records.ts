@@ -9,6 +9,7 @@ export function record(
   responseHeaders: Record<string, string> = {},
 ): StreamInfo {
   const request: Record<string, string> = {
+    ':authority': 'webapp.istioinaction.io',
     'user-agent': 'curl/8.5.0',
     'x-request-id': '803b64c5-507f-4deb-ae32-02a96b7a0495',
     'x-forwarded-for': '127.0.0.1',
@@ -26,7 +27,6 @@ export function record(
     method: 'GET',
     originalPath: '/api/catalog?x=1',
     path: '/api/catalog?x=1',
-    authority: 'webapp.istioinaction.io',
     responseCode: 200,
     responseCodeDetails: 'via_upstream',
     connectionTerminationDetails: '',
@@ -46,7 +46,10 @@ export function record(
     downstreamTlsCipher: '',
     downstreamPeerSubject: '',
     downstreamPeerUriSan: '',
-    requestHeader: (name) => (Object.hasOwn(request, name) ? request[name] : undefined),
+    requestHeader: (name) => {
+      const field = name === 'host' ? ':authority' : name;
+      return Object.hasOwn(request, field) ? request[field] : undefined;
+    },
     responseHeader: (name) => (Object.hasOwn(response, name) ? response[name] : undefined),
     ...change,
   };

@@ -97,7 +97,6 @@ function compileHeader(matcher: HeaderMatcher | undefined, path: string): Record
   const read = (info: StreamInfo): string | undefined => {
     if (name === ':method') return info.method;
     if (name === ':path') return info.path;
-    if (name === ':authority' || name === 'host') return info.authority;
     return info.requestHeader(name);
   };
   const { headerMatchSpecifier: specifier, invertMatch } = matcher;

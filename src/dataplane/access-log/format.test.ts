@@ -36,7 +36,6 @@ describe('a text format', () => {
           method: '',
           path: '',
           originalPath: '',
-          authority: '',
           responseCode: 0,
           responseCodeDetails: '',
           responseFlags: [],

@@ -39,9 +39,6 @@ function requestValue(name: string): HeaderValue {
       return (info) => info.method || undefined;
     case ':path':
       return (info) => info.path || undefined;
-    case ':authority':
-    case 'host': // one header for Envoy, whose HTTP/1 codec turns Host into :authority
-      return (info) => info.authority || undefined;
     case ':scheme':
       return (info) => info.requestHeader(':scheme') ?? info.requestHeader('x-forwarded-proto');
     case 'x-envoy-original-path': // there only after a rewrite

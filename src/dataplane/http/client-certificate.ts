@@ -23,7 +23,10 @@ export function compileClientCertHeader(config: HttpConnectionManager): ClientCe
     const parts = [`Hash=${peer.sha256}`];
     if (details?.cert === true) parts.push(`Cert="${encodePem(peer.pem)}"`);
     if (details?.subject === true) parts.push(`Subject="${peer.subject.replace(/["\\]/g, '\\$&')}"`);
-    if (details?.uri === true && peer.uriSan !== '') parts.push(`URI=${peer.uriSan}`);
+    // Envoy says that there is no URI, and says nothing where there is no DNS name.
+    if (details?.uri === true)
+      parts.push(...(peer.uriSans.length === 0 ? ['URI='] : peer.uriSans.map((uri) => `URI=${uri}`)));
+    if (details?.dns === true) for (const name of peer.dnsSans) parts.push(`DNS=${name}`);
     return parts.join(';');
   };
   return (headers, tls) => {

@@ -12,7 +12,7 @@ type ResponseRules = Pick<HcmConfig, 'alwaysSetRequestIdInResponse' | 'serverHea
 /**
  * Completes the headers of a response in place.
  *
- * @param headers their `seen` says what an upstream sent
+ * @param headers their `seen` says what an upstream sent or a route added
  * @param requestHeaders where the request id is
  * @param now milliseconds since the epoch
  */
@@ -27,7 +27,8 @@ export function completeResponseHeaders(
     const id = requestHeaders.get('x-request-id');
     if (id !== undefined) headers.set('x-request-id', id);
   }
-  if ((seen & Known.Date) === 0) headers.add('date', httpDate(now));
+  // A route may have removed what the upstream sent.
+  if ((seen & Known.Date) === 0 || !headers.has('date')) headers.add('date', httpDate(now));
   if ((seen & Known.Server) === 0) {
     if (rules.serverHeader !== 'pass-through') headers.add('server', rules.serverName);
   } else if (rules.serverHeader === 'overwrite') headers.set('server', rules.serverName);

@@ -69,10 +69,6 @@ export class StreamRecord implements StreamInfo {
     return this.#request.path;
   }
 
-  get authority(): string {
-    return this.#request.authority;
-  }
-
   get connectionTerminationDetails(): string {
     return '';
   }
@@ -104,12 +100,12 @@ export class StreamRecord implements StreamInfo {
   }
 
   get downstreamPeerUriSan(): string {
-    return this.#connection.tls?.peer?.uriSan ?? '';
+    return this.#connection.tls?.peer?.uriSans.join(',') ?? '';
   }
 
   requestHeader(name: string): string | undefined {
     // A request that never was one (bytes that are no HTTP) has no pseudo-headers either.
-    if (!this.#request.hasHost && name.charCodeAt(0) === 0x3a) return undefined;
+    if (!this.#request.hasHost && (name.charCodeAt(0) === 0x3a || name === 'host')) return undefined;
     return requestHeader(this.#request, name);
   }
 

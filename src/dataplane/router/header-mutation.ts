@@ -8,10 +8,13 @@ import {
 import { compileTextFormat } from '../access-log/formats.ts';
 import { ConfigError } from '../connection.ts';
 import type { HeaderList } from '../http/header-list.ts';
+import { KNOWN_NAMES } from '../http/header-names.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
 interface Addition {
   readonly name: string;
+  /** What the name means to the proxy, for the list's `seen`. */
+  readonly bits: number;
   /** undefined: the value is formatted per request. */
   readonly literal: string | undefined;
   readonly format: ((info: StreamInfo) => string) | undefined;
@@ -45,8 +48,10 @@ export function compileHeaderMutation(
       // The older `append: false` means overwrite.
       const action =
         option.append === false ? HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD : option.appendAction;
+      const name = mutableName(header.key, `${where}.header.key`);
       return {
-        name: mutableName(header.key, `${where}.header.key`),
+        name,
+        bits: KNOWN_NAMES.get(name)?.bits ?? 0,
         literal: formatted ? undefined : value,
         format: formatted ? compileFormat(value, `${where}.header.value`) : undefined,
         action,
@@ -63,6 +68,7 @@ export function applyHeaderMutation(mutation: HeaderMutation, headers: HeaderLis
     const { name } = addition;
     const value = addition.literal ?? clean(addition.format!(info));
     if (value === '' && !addition.keepEmpty) continue;
+    headers.seen |= addition.bits;
     switch (addition.action) {
       case HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD:
         headers.add(name, value);

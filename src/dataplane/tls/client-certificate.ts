@@ -9,7 +9,7 @@ import {
   CertificateValidationContext_TrustChainVerification as TrustChainVerification,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { StringMatcher } from '../../xds/gen/envoy/type/matcher/v3/string_pb.js';
-import { ConfigError } from '../connection.ts';
+import { ConfigError, type PeerCertificate } from '../connection.ts';
 
 /** Why a certificate is refused: the name of the counter under `listener.<address>.ssl.`. */
 export type CertificateFailure = 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
@@ -85,7 +85,7 @@ function dnsNameMatcher(name: string): (pattern: string) => boolean {
 }
 
 /** A subjectAltName. */
-export interface SubjectAltName {
+interface SubjectAltName {
   readonly type: SanType;
   readonly value: string;
 }
@@ -98,7 +98,7 @@ const SAN_TYPES: Record<string, SanType> = {
 };
 
 /** The names of a certificate. Node prints them as `DNS:a, URI:"with, comma", …`: a value with special characters is a JSON string. */
-export function subjectAltNames(certificate: X509Certificate): SubjectAltName[] {
+function subjectAltNames(certificate: X509Certificate): SubjectAltName[] {
   const names: SubjectAltName[] = [];
   for (const match of (certificate.subjectAltName ?? '').matchAll(/([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)) {
     const [, label = '', text = ''] = match;
@@ -112,8 +112,21 @@ export function subjectAltNames(certificate: X509Certificate): SubjectAltName[] 
  * The subject as RFC 2253 writes it (`CN=client,O=Example`): what Envoy shows of a peer. Node's lines are in the order of the
  * certificate, RFC 2253's is the reverse.
  */
-export function subjectOf(certificate: X509Certificate): string {
+function subjectOf(certificate: X509Certificate): string {
   return (certificate.subject ?? '').split('\n').filter(Boolean).reverse().join(',');
+}
+
+/** What filters and logs are told of a client's certificate. */
+export function peerCertificate(certificate: X509Certificate): PeerCertificate {
+  const names = subjectAltNames(certificate);
+  const valuesOf = (wanted: SanType) => names.filter(({ type }) => type === wanted).map(({ value }) => value);
+  return {
+    subject: subjectOf(certificate),
+    uriSans: valuesOf(SanType.URI),
+    dnsSans: valuesOf(SanType.DNS),
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    pem: certificate.toString(),
+  };
 }
 
 function compile(matcher: StringMatcher | undefined, field: string): (text: string) => boolean {

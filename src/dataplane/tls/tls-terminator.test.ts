@@ -273,7 +273,7 @@ describe('client certificates', () => {
     expect((await dial(port, client)).text).toBe('hello');
     expect(seen[0]?.tls?.peer).toMatchObject({
       subject: 'CN=client',
-      uriSan: 'spiffe://cluster.local/ns/default/sa/client',
+      uriSans: ['spiffe://cluster.local/ns/default/sa/client'],
     });
     expect(seen[0]?.tls?.peer?.sha256).toMatch(/^[0-9a-f]{64}$/);
   });

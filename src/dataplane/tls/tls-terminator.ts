@@ -6,12 +6,11 @@ import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node
 import type { Logger } from 'pino';
 import {
   type CertificateValidationContext,
-  SubjectAltNameMatcher_SanType as SanType,
   CertificateValidationContext_TrustChainVerification as TrustChainVerification,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { TlsInfo } from '../connection.ts';
 import type { Stats } from '../stats/stats.ts';
-import { type CertificateCheck, compileCertificateCheck, subjectAltNames, subjectOf } from './client-certificate.ts';
+import { type CertificateCheck, compileCertificateCheck, peerCertificate } from './client-certificate.ts';
 import { inlineText } from './data-source.ts';
 import type { CompiledSecret, Identity, SecretSet } from './secrets.ts';
 import type { ServerTlsConfig } from './server-tls-config.ts';
@@ -190,15 +189,7 @@ export class TlsTerminator {
     this.#onSecure(socket, {
       version,
       cipher,
-      peer:
-        certificate === undefined
-          ? undefined
-          : {
-              subject: subjectOf(certificate),
-              uriSan: subjectAltNames(certificate).find((name) => name.type === SanType.URI)?.value ?? '',
-              sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-              pem: certificate.toString(),
-            },
+      peer: certificate === undefined ? undefined : peerCertificate(certificate),
     });
   }
 

@@ -166,6 +166,18 @@ section(import.meta.url, [
         send: hello,
         gives: '200',
       },
+      ...[
+        ['a certificate with a URI', 'alice (spiffe://mesh/alice)'],
+        ['a certificate with several names', 'alice (spiffe://mesh/alice spiffe://mesh/bob a.example *.b.example)'],
+        ['a certificate with names that hold separators', 'alice (spiffe://mesh/a,b;c="d" a,b;c)'],
+        ['a certificate without subjectAltName', 'alice ()'],
+      ].map(([name, certificate]) => ({
+        name: name as string,
+        to: 8443,
+        tls: { ...shop, certificate: `${certificate} of clients` },
+        send: hello,
+        gives: '200',
+      })),
       {
         name: 'x-forwarded-client-cert of the client',
         to: 8443,
