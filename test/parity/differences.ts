@@ -121,26 +121,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     reason:
-      'bug: a fragment in the target is refused; with the runtime settings of Istio, http_reject_path_with_fragment among them, it is cut off',
-    rows: ['match / uri / a fragment is cut off'],
-    fields: [
-      'connection',
-      'log[0].bytes_sent',
-      'log[0].path',
-      'log[0].request_id',
-      'log[0].response_code',
-      'log[0].response_code_details',
-      'log[0].route_name',
-      'log[0].x_forwarded_for',
-      'responses[0].body',
-      'responses[0].headers.connection',
-      'responses[0].headers.content-length',
-      'responses[0].headers.content-type',
-      'responses[0].start',
-    ],
-  },
-  {
-    reason:
       'Envoy leaves the ClientHello in the socket until there is an upstream, so that its close is a reset; ours has read it and closes in good order',
     rows: ['tcp / PASSTHROUGH / an upstream that refuses'],
     fields: ['connection'],

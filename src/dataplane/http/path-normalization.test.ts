@@ -26,8 +26,8 @@ describe('normalize_path', () => {
     expect(pathOf(path)).toBe(expected);
   });
 
-  it.each(['/a%00', '/a#b', '/a?b#c'.replace('?b', '')])('refuses %s', (path) => {
-    expect(normalize(path)?.outcome).toBe('reject');
+  it('refuses an escaped NUL', () => {
+    expect(normalize('/a%00')?.outcome).toBe('reject');
   });
 
   it('comes to rest: normalizing twice changes nothing, and no dot segment is left', () => {
@@ -44,6 +44,24 @@ describe('normalize_path', () => {
         expect(once.slice(0, 2) === '/\\').toBe(false);
       }),
     );
+  });
+});
+
+describe('a fragment', () => {
+  it.each([
+    ['/a#b', '/a'],
+    ['/a?b#c', '/a?b'],
+    ['/a#b?c', '/a'],
+    ['/a/../b#/../c', '/b'],
+    ['/a%23b', '/a%23b'],
+  ])('of %s is cut off: %s', (path, expected) => {
+    expect(pathOf(path)).toBe(expected);
+  });
+
+  it('is cut off where nothing else is normalized', () => {
+    const by = normalizer({});
+    expect(by('/a//b?c#d')).toEqual({ outcome: 'ok', path: '/a//b?c' });
+    expect(by('/a//b?c')).toBeUndefined();
   });
 });
 

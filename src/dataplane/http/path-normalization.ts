@@ -1,5 +1,6 @@
 // Makes one path of the many spellings of it, before routing sees it: RFC 3986 section 6, as `normalize_path`,
-// `merge_slashes` and `path_with_escaped_slashes_action` ask.
+// `merge_slashes` and `path_with_escaped_slashes_action` ask. A fragment, which no client should send, is cut off, as Istio's gateways do
+// (http_reject_path_with_fragment is false there).
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/header_sanitizing
 
 import {
@@ -33,13 +34,15 @@ export function compilePathNormalizer(config: HttpConnectionManager): PathNormal
   const action = config.pathWithEscapedSlashesAction;
   const unescapes = action === EscapedSlashes.UNESCAPE_AND_FORWARD || action === EscapedSlashes.UNESCAPE_AND_REDIRECT;
   const checkEscapes = unescapes || action === EscapedSlashes.REJECT_REQUEST;
-  if (!normalize && !mergeSlashes && !checkEscapes) return () => undefined;
-  return (path) => {
-    if (!needsWork(path)) return undefined;
+  if (!normalize && !mergeSlashes && !checkEscapes) {
+    return (path) => (path.includes('#') ? { outcome: 'ok', path: withoutFragment(path) } : undefined);
+  }
+  return (received) => {
+    if (!needsWork(received)) return undefined;
+    const path = withoutFragment(received);
     const queryAt = path.indexOf('?');
     let bare = queryAt < 0 ? path : path.slice(0, queryAt);
     const query = queryAt < 0 ? '' : path.slice(queryAt);
-    if (query.includes('#')) return { outcome: 'reject', path };
     let redirect = false;
     if (checkEscapes && /%2f|%5c/i.test(bare)) {
       if (action === EscapedSlashes.REJECT_REQUEST) return { outcome: 'reject', path };
@@ -56,7 +59,12 @@ export function compilePathNormalizer(config: HttpConnectionManager): PathNormal
   };
 }
 
-// True where any step could change the path: an escape, a dot segment, a double slash, a character to encode.
+function withoutFragment(path: string): string {
+  const fragment = path.indexOf('#');
+  return fragment < 0 ? path : path.slice(0, fragment);
+}
+
+// True where any step could change the path: an escape, a dot segment, a double slash, a fragment, a character to encode.
 function needsWork(path: string): boolean {
   let previous = 0;
   for (let i = 0; i < path.length; i += 1) {
@@ -69,12 +77,11 @@ function needsWork(path: string): boolean {
   return false;
 }
 
-/** Dot segments resolved, unreserved escapes decoded, backslashes turned, the rest percent-encoded; undefined for NUL or a fragment. */
+/** Dot segments resolved, unreserved escapes decoded, backslashes turned, the rest percent-encoded; undefined for NUL. */
 export function canonicalPath(path: string): string | undefined {
   let decoded = '';
   for (let i = 0; i < path.length; i += 1) {
     const code = path.charCodeAt(i);
-    if (code === 0x23) return undefined;
     if (code === 0x25) {
       const value = hexByte(path, i + 1);
       if (value === 0) return undefined;
