@@ -13,16 +13,6 @@ export interface KnownDifference {
 export const DIFFERENCES: readonly KnownDifference[] = [
   {
     reason:
-      'bug: a response that the gateway gives by itself before the request is complete leaves the connection open; Envoy says connection: close, closes, and does not count the body',
-    rows: [
-      'direct-response / a status and a body / the request has a body',
-      'gateway-hosts / hosts that no VirtualService serves / POST with a body is not found',
-      'redirect-and-rewrite / redirect / code 307 for a POST',
-    ],
-    fields: ['connection', 'log[0].bytes_received', 'responses[0].headers.connection'],
-  },
-  {
-    reason:
       'bug: x-envoy-retry-on, -max-retries and -upstream-rq-timeout-ms of an internal client are neither obeyed nor removed',
     rows: ['headers / what the gateway does to requests / x-envoy retry headers of a client'],
     fields: [
@@ -115,11 +105,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     ],
   },
   {
-    reason: 'bug: a request whose head is cut off is not logged',
-    rows: ['http1 / malformed requests / the end amid a head'],
-    fields: ['log[0]'],
-  },
-  {
     reason:
       'Envoy leaves the ClientHello in the socket until there is an upstream, so that its close is a reset; ours has read it and closes in good order',
     rows: ['tcp / PASSTHROUGH / an upstream that refuses'],
@@ -164,11 +149,6 @@ export const DIFFERENCES: readonly KnownDifference[] = [
     reason: 'bug: a response that is reset amid a body with a length is a protocol error',
     rows: ['upstream-faults / connections that end too early / a reset amid a body with a length'],
     fields: ['log[0].response_code_details', 'log[0].response_flags'],
-  },
-  {
-    reason: 'bug: the connection is closed after an early response, and the response does not say so',
-    rows: ['upstream-faults / connections that end too early / a response before the whole request'],
-    fields: ['responses[0].headers.connection'],
   },
   {
     reason: 'bug: interim responses other than 100 are dropped; Envoy passes 103 on',

@@ -38,6 +38,16 @@ describe('a head', () => {
   it.each([
     ['HTTP/1.0 where it is not accepted', 'GET / HTTP/1.0\r\n', { acceptHttp10: false }, 'low_version'],
     ['an authority that is none', 'GET / HTTP/1.1\r\nhost: a b\r\n', {}, 'http.invalid_authority'],
+    ['CONNECT to a path', 'CONNECT /x HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
+    ['CONNECT without a port', 'CONNECT a HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
+    ['CONNECT with a body', 'CONNECT a:1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n', {}, 'http1.body_disallowed'],
+    [
+      'CONNECT with chunks',
+      'CONNECT a:1 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n',
+      {},
+      'http1.invalid_transfer_encoding',
+    ],
+    ['a fragment in place of a path', 'GET http://a#b HTTP/1.1\r\nhost: a\r\n', {}, 'http1.codec_error'],
     [
       'underscores where they are refused',
       'GET / HTTP/1.1\r\nhost: a\r\nx_y: z\r\n',

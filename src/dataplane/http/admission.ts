@@ -4,7 +4,6 @@
 import type { DownstreamConnection } from '../connection.ts';
 import { removeHopByHop } from './connection-header.ts';
 import type { HcmConfig } from './hcm-config.ts';
-import { Known } from './header-names.ts';
 import type { HttpRequest } from './http-request.ts';
 import { type LocalReply, localReply, protocolError } from './local-reply.ts';
 import { mutateRequestHeaders } from './request-headers.ts';
@@ -23,7 +22,7 @@ export function admit(
   config: HcmConfig,
   internalOnly: readonly string[] = NO_HEADERS,
 ): LocalReply | undefined {
-  if (!request.hasHost) return localReply(400, 'missing_host_header', { close: true });
+  if (!request.hasHost) return localReply(400, 'missing_host_header');
   if (request.method !== 'CONNECT') {
     const refusal = normalizePath(request, config);
     if (refusal !== undefined) return refusal;
@@ -49,7 +48,7 @@ function normalizePath(request: HttpRequest, config: HcmConfig): LocalReply | un
   const { outcome, path } = normalized;
   const details = 'path_normalization_failed';
   if (outcome === 'reject') {
-    return localReply(400, details, { close: true, counter: 'downstream_rq_failed_path_normalization' });
+    return localReply(400, details, { counter: 'downstream_rq_failed_path_normalization' });
   }
   request.path = path;
   request.originalPath = path;
@@ -82,13 +81,8 @@ export function normalizeAuthority(authority: string, localAddress: string, rule
 // False where Connection names what it must not.
 function takeHopByHop(request: HttpRequest): boolean {
   const { headers } = request;
-  const upgrade = (headers.seen & Known.Upgrade) === 0 ? '' : (headers.get('upgrade') ?? '').toLowerCase();
   const options = removeHopByHop(headers, true);
   if (options.invalid) return false;
   request.closes = options.close;
-  if ((headers.seen & Known.Upgrade) !== 0) headers.remove('upgrade');
-  // HTTP/2 by upgrade is gone since RFC 9113: the request stays what it is.
-  if (upgrade === 'h2c') headers.remove('http2-settings');
-  else if (options.upgrade) request.upgrade = upgrade;
   return true;
 }

@@ -60,8 +60,8 @@ function parseWithOurs(parts: readonly Buffer[]): Message | undefined {
       }
       const parsed = parseRequestHead(buffer.take(part, 0, end), 100, false);
       if (!(parsed instanceof RequestHead)) return undefined;
-      if (!parsed.target.startsWith('/') && 'status' in parseTarget(parsed.method, parsed.target, true))
-        return undefined;
+      const special = !parsed.target.startsWith('/') || parsed.method === 'CONNECT';
+      if (special && 'status' in parseTarget(parsed.method, parsed.target, true)) return undefined;
       head = parsed;
       at = end;
       if (head.framing === CHUNKED) decoder = new ChunkedDecoder(1024);

@@ -27,8 +27,17 @@ export interface ConnectionOptions {
 
 const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, invalid: false };
 
+/** Whether Connection names an option, given in lower case. */
+export function hasConnectionOption(headers: HeaderList, option: string): boolean {
+  const value = headers.get('connection') ?? '';
+  return value
+    .toLowerCase()
+    .split(',')
+    .some((each) => each.trim() === option);
+}
+
 /**
- * Removes Connection, the headers it names, and those that are always hop-by-hop. `upgrade` itself stays in the list.
+ * Removes Connection, the headers it names, and those that are always hop-by-hop. Upgrade itself stays in the list.
  *
  * @param isRequest a request may keep `te: trailers`; a `proxy-connection: close` counts as Connection there (Envoy)
  */

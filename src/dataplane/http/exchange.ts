@@ -9,7 +9,7 @@ import type { DownstreamStream } from './downstream-stream.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
 import { Forwarding } from './forwarding.ts';
 import type { HcmConfig } from './hcm-config.ts';
-import type { RequestHead } from './head-parser.ts';
+import { CHUNKED, type RequestHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
 import { HttpRequest } from './http-request.ts';
 import {
@@ -30,14 +30,16 @@ import { StreamRecord } from './stream-record.ts';
 import { type TimeoutOwner, Timeouts } from './timeouts.ts';
 
 const State = {
+  /** The head is on its way through `start`. */
+  Starting: 0,
   /** No response yet. */
-  Open: 0,
+  Open: 1,
   /** The head of an upstream's response is with the client. */
-  Responding: 1,
+  Responding: 2,
   /** After the 101. */
-  Tunnel: 2,
+  Tunnel: 3,
   /** Recorded; nothing follows. */
-  Over: 3,
+  Over: 4,
 } as const;
 
 /** One request and its response. Used once. */
@@ -48,7 +50,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   readonly record: StreamRecord;
   readonly #downstream: DownstreamStream;
   #continued = false;
-  #state: number = State.Open;
+  #state: number = State.Starting;
   #requestPaused = false;
   #matched: MatchedRoute | undefined = undefined;
   #forwarding: Forwarding | undefined = undefined;
@@ -82,6 +84,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     this.#beginBody(firstBytes, ended);
     const reply = this.#run();
     if (reply !== undefined) this.reply(reply);
+    else if (this.#state === State.Starting) this.#state = State.Open;
   }
 
   // The request's way. Each layer passes it on or gives the answer.
@@ -184,6 +187,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   respondHead(status: number, headers: HeaderList, ended: boolean): void {
     this.#state = State.Responding;
+    this.#countEarlyResponse();
     completeResponseHeaders(headers, this.request.headers, this.config, this.record.upstreamFirstByteTime);
     this.#downstream.sendHead(status, headers, ended);
   }
@@ -213,7 +217,6 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   }
 
   respondEnd(trailers: HeaderList | undefined): void {
-    this.#closeUnlessRequestEnded();
     this.#finish();
     this.#downstream.sendEnd(this.config.enableTrailers ? trailers : undefined);
   }
@@ -237,7 +240,8 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     if (counter !== undefined) config.stats[counter].value += 1;
     completeResponseHeaders(headers, request.headers, config, config.services.now());
     if (reply.close) this.#downstream.closeAfterResponse = true;
-    this.#closeUnlessRequestEnded();
+    if (this.#state === State.Starting) this.#leaveBodyUnread();
+    this.#countEarlyResponse();
     const sent = request.method === 'HEAD' ? '' : body;
     this.record.bytesSent = Buffer.byteLength(sent);
     this.#finish();
@@ -286,7 +290,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   #replyOrAbort(reply: LocalReply): void {
     if (this.#state === State.Over) return;
-    if (this.#state === State.Open) {
+    if (this.#state === State.Starting || this.#state === State.Open) {
       this.reply(reply);
       return;
     }
@@ -306,11 +310,17 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     this.#finish();
   }
 
-  // The rest of a request that is answered already has no reader: its connection cannot be used again.
-  #closeUnlessRequestEnded(): void {
-    if (this.body.ended) return;
-    this.#downstream.closeAfterResponse = true;
-    this.config.stats.downstream_rq_response_before_rq_complete.value += 1;
+  // What the head alone has answered is answered before its body, also where both came in one read: Envoy reads the one before the other.
+  #leaveBodyUnread(): void {
+    const { framing } = this.request;
+    if (framing !== CHUNKED && framing <= 0) return;
+    this.body.ended = false;
+    this.record.bytesReceived = 0;
+    this.record.requestEndTime = -1;
+  }
+
+  #countEarlyResponse(): void {
+    if (!this.body.ended) this.config.stats.downstream_rq_response_before_rq_complete.value += 1;
   }
 
   #finish(): void {

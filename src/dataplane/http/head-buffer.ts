@@ -1,11 +1,15 @@
 // Finds the end of a message head in the bytes received, and keeps the part of it that came in earlier reads.
 
+const CR = 0x0d;
+const LF = 0x0a;
 const CRLFCRLF = Buffer.from('\r\n\r\n', 'latin1');
 
 /** One per connection; empty (and free) whenever heads arrive whole, which is nearly always. */
 export class HeadBuffer {
   #kept: Buffer | undefined = undefined;
   #length = 0;
+  /** Something of the next head came, if only an empty line before it. */
+  begun = false;
   /** After `find` returned -1: the head is larger than allowed. */
   tooLarge = false;
   /** After `find` returned -1: there is a line feed without carriage return, which will never become a head. */
@@ -19,6 +23,24 @@ export class HeadBuffer {
   /** The first byte of an incomplete head; 0 when there is none. */
   get partial(): Buffer {
     return this.#kept === undefined ? Buffer.alloc(0) : this.#kept.subarray(0, this.#length);
+  }
+
+  /**
+   * Passes over empty lines before a request line, however they are cut. RFC 9112 section 2.2
+   *
+   * @returns the index in `bytes` after them
+   */
+  skipEmptyLines(bytes: Buffer, start: number): number {
+    let at = start;
+    if (this.#length === 1 && this.#kept![0] === CR && bytes[at] === LF) {
+      this.#kept = undefined;
+      this.#length = 0;
+      at += 1;
+    }
+    if (this.#length !== 0) return at;
+    while (bytes[at] === CR && bytes[at + 1] === LF) at += 2;
+    this.begun = true;
+    return at;
   }
 
   /**
@@ -48,6 +70,7 @@ export class HeadBuffer {
 
   /** The text of the head that `find` found (`end` is its result): its lines with CRLF, without the empty line. Empties the buffer. */
   take(bytes: Buffer, start: number, end: number): string {
+    this.begun = false;
     if (this.#kept === undefined) return bytes.toString('latin1', start, end - 2);
     const length = this.#length - (bytes.length - end);
     const text = this.#kept.toString('latin1', 0, length - 2);
@@ -58,6 +81,7 @@ export class HeadBuffer {
   }
 
   #keep(bytes: Buffer, start: number, maxBytes: number): void {
+    this.begun = true;
     const added = bytes.length - start;
     const length = this.#length + added;
     if (this.#kept === undefined || this.#kept.length < length) {

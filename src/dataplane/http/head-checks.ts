@@ -1,7 +1,18 @@
-// What a connection checks on a request head that parsed, before it is a request: version, target, authority, underscores.
+// What a connection checks on a request head that parsed, before it is a request: version, target, authority, upgrade, underscores.
 
+import { hasConnectionOption } from './connection-header.ts';
 import type { HcmConfig } from './hcm-config.ts';
-import { INVALID_AUTHORITY, LOW_VERSION, type ParseError, type RequestHead } from './head-parser.ts';
+import {
+  BODY_DISALLOWED,
+  CHUNKED,
+  INVALID_AUTHORITY,
+  INVALID_TRANSFER_ENCODING,
+  LOW_VERSION,
+  type ParseError,
+  type RequestHead,
+  UNFRAMED,
+} from './head-parser.ts';
+import { Known } from './header-names.ts';
 import { isValidAuthority, parseTarget } from './request-target.ts';
 
 const UNDERSCORE: ParseError = { status: 400, details: 'http1.unexpected_underscore' };
@@ -10,14 +21,15 @@ const UNDERSCORE: ParseError = { status: 400, details: 'http1.unexpected_undersc
 type HeadRules = Pick<HcmConfig, 'acceptHttp10' | 'defaultHostForHttp10' | 'rejectUnderscores' | 'dropUnderscores'>;
 
 /**
- * Resolves a head in place: afterwards `target` is the path with its query, and `host` the authority.
+ * Resolves a head in place: afterwards `target` is the path with its query, `host` the authority, and `upgrade` what the client asks for.
  *
  * @param secure the connection is TLS
  * @returns why it is refused; undefined for what may go on
  */
 export function checkHead(head: RequestHead, rules: HeadRules, secure: boolean): ParseError | undefined {
   if (head.minorVersion === 0 && !rules.acceptHttp10) return LOW_VERSION;
-  if (head.target.charCodeAt(0) !== 0x2f) {
+  const connect = head.method === 'CONNECT';
+  if (head.target.charCodeAt(0) !== 0x2f || connect) {
     const target = parseTarget(head.method, head.target, secure);
     if ('status' in target) return target;
     head.target = target.path;
@@ -27,7 +39,27 @@ export function checkHead(head: RequestHead, rules: HeadRules, secure: boolean):
   if (head.host === undefined) {
     if (head.minorVersion === 0 && rules.defaultHostForHttp10 !== '') head.host = rules.defaultHostForHttp10;
   } else if (!isValidAuthority(head.host)) return INVALID_AUTHORITY;
+  if (connect) {
+    // RFC 9110 section 9.3.6: what follows is the tunnel's.
+    if (head.framing === CHUNKED) return INVALID_TRANSFER_ENCODING;
+    if (head.framing > 0) return BODY_DISALLOWED;
+  }
+  if ((head.headers.seen & Known.Upgrade) !== 0) takeUpgrade(head);
   return rules.rejectUnderscores || rules.dropUnderscores ? checkUnderscores(head, rules.rejectUnderscores) : undefined;
+}
+
+// An upgrade that is asked for the right way, in Upgrade and in Connection. RFC 9110 section 7.8
+function takeUpgrade(head: RequestHead): void {
+  const { headers } = head;
+  const protocol = (headers.get('upgrade') ?? '').toLowerCase();
+  headers.remove('upgrade');
+  // HTTP/2 by upgrade is gone since RFC 9113: the request stays what it is.
+  if (protocol === 'h2c') headers.remove('http2-settings');
+  else if (hasConnectionOption(headers, 'upgrade')) {
+    head.upgrade = protocol;
+    // As in Envoy: chunks too are bytes of the tunnel, unread until the upstream has agreed to it.
+    if (protocol !== '' && head.framing === CHUNKED) head.framing = UNFRAMED;
+  }
 }
 
 // Some upstreams take `x_user` for `x-user`: a client could say what the proxy would have removed.

@@ -16,6 +16,7 @@ export const CODEC_ERROR = badRequest('http1.codec_error');
 export const INVALID_CHARACTERS = badRequest('http1.invalid_characters');
 export const INVALID_URL = badRequest('http1.invalid_url');
 export const INVALID_AUTHORITY = badRequest('http.invalid_authority');
+export const BODY_DISALLOWED = badRequest('http1.body_disallowed');
 export const LENGTH_AND_CHUNKED = badRequest('http1.content_length_and_chunked_not_allowed');
 export const INVALID_TRANSFER_ENCODING: ParseError = { status: 501, details: 'http1.invalid_transfer_encoding' };
 export const HEADERS_TOO_LARGE: ParseError = { status: 431, details: 'http1.headers_too_large' };
@@ -71,6 +72,8 @@ export class RequestHead {
   host: string | undefined = undefined;
   /** CHUNKED, UNFRAMED or the Content-Length. */
   framing = UNFRAMED;
+  /** The protocol the client asks to change to, in lower case; '' for none. Set by `checkHead`. */
+  upgrade = '';
   /** Without Host, which is kept apart. */
   readonly headers = new HeaderList();
 }

@@ -26,7 +26,7 @@ export class HttpRequest implements RouteRequest {
   /** By `internal_address_config`. */
   internal = false;
   /** The protocol the client asks to change to, in lower case; '' for none. */
-  upgrade = '';
+  readonly upgrade: string;
   /** The client will send no other request on its connection. */
   closes = false;
 
@@ -39,6 +39,7 @@ export class HttpRequest implements RouteRequest {
     this.hasHost = head.host !== undefined;
     this.minorVersion = head.minorVersion;
     this.framing = head.framing;
+    this.upgrade = head.upgrade;
     this.originalPath = head.target;
     this.remoteIp = remoteIp;
   }

@@ -18,6 +18,10 @@ describe('a local reply', () => {
     ]);
   });
 
+  it('closes the connection where it is 400', () => {
+    expect([400, 401, 500].map((status) => localReply(status, 'direct_response').close)).toEqual([true, false, false]);
+  });
+
   it('leads to https under the same authority and path', () => {
     expect(redirectToHttps({ authority: 'a.test:80', path: '/p?q' }).headers.get('location')).toBe(
       'https://a.test:80/p?q',

@@ -22,7 +22,7 @@ export interface LocalReply {
   readonly counter: HcmCounter | undefined;
 }
 
-/** What differs from the plain case: no body, no flag, the connection stays. */
+/** What differs from the plain case: no body, no flag, the connection stays unless the status is 400. */
 interface Particulars {
   readonly body?: string;
   readonly flag?: number;
@@ -35,7 +35,8 @@ interface Particulars {
 
 /** A local reply. */
 export function localReply(status: number, details: string, particulars: Particulars = {}): LocalReply {
-  const { body = '', flag = 0, close = false, counter, location, overloaded = false } = particulars;
+  // A request that is called bad may have been read wrongly: Envoy closes after every 400 of its own, also one that a route asks for.
+  const { body = '', flag = 0, close = status === 400, counter, location, overloaded = false } = particulars;
   const headers = new HeaderList();
   if (overloaded) headers.add('x-envoy-overloaded', 'true');
   if (body !== '') {

@@ -1,6 +1,6 @@
 // Takes a request target apart: origin-form, absolute-form, authority-form, asterisk-form. RFC 9112 section 3.2
 
-import { CODEC_ERROR, HTTPS_URL_ON_PLAINTEXT, INVALID_AUTHORITY, INVALID_URL, type ParseError } from './head-parser.ts';
+import { CODEC_ERROR, HTTPS_URL_ON_PLAINTEXT, INVALID_URL, type ParseError } from './head-parser.ts';
 
 /** Authority and path of a request. */
 export interface Target {
@@ -22,15 +22,14 @@ export function isValidAuthority(authority: string): boolean {
 }
 
 /**
- * For targets that are not origin-form.
+ * For CONNECT, and for targets that are not origin-form.
  *
  * @param secure the connection is TLS
  */
 export function parseTarget(method: string, target: string, secure: boolean): Target | ParseError {
   if (method === 'CONNECT') {
-    if (!isValidAuthority(target)) return INVALID_AUTHORITY;
     // host ":" port. RFC 9112 section 3.2.3
-    return target.lastIndexOf(':') > 0 ? { authority: target, path: '' } : INVALID_URL;
+    return target.lastIndexOf(':') > 0 && isValidAuthority(target) ? { authority: target, path: '' } : INVALID_URL;
   }
   if (target === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : INVALID_URL;
   const lower = target.slice(0, 8).toLowerCase();
@@ -42,6 +41,7 @@ export function parseTarget(method: string, target: string, secure: boolean): Ta
   } else return CODEC_ERROR;
   let end = start;
   while (end < target.length && !'/?#'.includes(target[end]!)) end += 1;
+  if (target[end] === '#') return CODEC_ERROR; // a fragment without a path before it
   const authority = target.slice(start, end);
   if (authority === '' || authority.includes('@') || !isValidAuthority(authority)) return INVALID_URL;
   const rest = target.slice(end);

@@ -24,6 +24,9 @@ import { Known } from './header-names.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import { ResponseWriter } from './response-writer.ts';
 
+const CR = 0x0d;
+const LF = 0x0a;
+
 const State = {
   /** Between requests, or in the middle of a head. */
   Head: 0,
@@ -91,9 +94,9 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     if (this.#state !== State.Closed && this.#ahead === undefined) socket.resume();
   }
 
-  /** Closes now when no request is under way; otherwise once its response is out. */
+  /** Closes now when no request is under way, not even part of its head; otherwise once its response is out. */
   drain(): void {
-    if (this.#exchange !== undefined) {
+    if (this.#exchange !== undefined || this.#head.length > 0) {
       this.closeAfterResponse = true;
       return;
     }
@@ -158,9 +161,8 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     const config = this.#config;
     const head = this.#head;
     let at = start;
-    if (head.length === 0) {
-      // RFC 9112 section 2.2: empty lines before a request line are passed over.
-      while (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) at += 2;
+    if (bytes[start] === CR || bytes[start] === LF) {
+      at = head.skipEmptyLines(bytes, start);
       if (at >= bytes.length) return at;
     }
     const end = head.find(bytes, at, config.maxHeadBytes);
@@ -192,7 +194,8 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
       config.stats.downstream_cx_max_requests_reached.value += 1;
       this.closeAfterResponse = true;
     }
-    if (head.minorVersion === 0 || this.#owner.draining) this.closeAfterResponse = true;
+    // What follows an upgrade that is refused was meant for a tunnel: it must never be read as a request.
+    if (head.minorVersion === 0 || head.upgrade !== '') this.closeAfterResponse = true;
     const exchange = new Exchange(config, this, head, config.services.now());
     this.#exchange = exchange;
     if ((head.headers.seen & Known.Expect) !== 0 && !config.proxy100Continue) this.#answerExpect(head.headers);
@@ -300,8 +303,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
   }
 
   sendHead(status: number, headers: HeaderList, ended: boolean): void {
-    if (this.#owner.draining) this.closeAfterResponse = true;
-    this.closeAfterResponse = this.#writer.writeHead(status, headers, ended, this.closeAfterResponse);
+    this.closeAfterResponse = this.#writer.writeHead(status, headers, ended, this.#closes());
   }
 
   sendData(bytes: Buffer): boolean {
@@ -314,9 +316,14 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
   }
 
   sendWhole(status: number, headers: HeaderList, body: string): void {
-    if (this.#owner.draining) this.closeAfterResponse = true;
-    if (this.#state !== State.Closed) this.#writer.writeWhole(status, headers, body, this.closeAfterResponse);
+    if (this.#state !== State.Closed) this.#writer.writeWhole(status, headers, body, this.#closes());
     this.#onResponseDone();
+  }
+
+  // An answer that comes before its request is complete is the last one: the rest of the request has no reader.
+  #closes(): boolean {
+    if (this.#owner.draining || this.#exchange?.body.ended === false) this.closeAfterResponse = true;
+    return this.closeAfterResponse;
   }
 
   flush(): void {
@@ -410,11 +417,12 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
 
   #onClose(): void {
     if (this.#state === State.Closed) return;
+    // A request that began and got no further than its head.
+    const exchange = this.#state === State.Head && this.#head.begun ? this.#exchangeWithoutRequest() : this.#exchange;
     this.#state = State.Closed;
     this.#timeouts.stop();
     this.#writer.drop();
     this.#ahead = undefined;
-    const exchange = this.#exchange;
     this.#exchange = undefined;
     if (exchange !== undefined) this.#config.stats.downstream_cx_destroy_active_rq.value += 1;
     exchange?.onDownstreamClosed();

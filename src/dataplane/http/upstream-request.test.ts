@@ -75,8 +75,7 @@ describe('the head', () => {
   });
 
   it('asks for the upgrade that the client asked for', () => {
-    const upgrading = request('GET / HTTP/1.1\r\nhost: a\r\n');
-    upgrading.upgrade = 'websocket';
+    const upgrading = { ...request('GET / HTTP/1.1\r\nhost: a\r\n'), upgrade: 'websocket' };
     expect(requestHeadText(upgrading)).toBe(
       'GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n',
     );

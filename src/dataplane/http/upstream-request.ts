@@ -57,7 +57,7 @@ export function requestHeadText(request: HttpRequest): string {
   if (upgrade !== '') text += `upgrade: ${upgrade}\r\nconnection: Upgrade\r\n`;
   if (framing === CHUNKED) text += 'transfer-encoding: chunked\r\n';
   else if (framing === UNFRAMED) {
-    if (!BODILESS.has(method)) text += 'content-length: 0\r\n';
+    if (!BODILESS.has(method) && upgrade === '') text += 'content-length: 0\r\n';
   } else if (!headers.has('content-length')) text += `content-length: ${framing}\r\n`;
   return `${text}\r\n`;
 }
