@@ -8,6 +8,7 @@ import { admit } from './admission.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
 import { Forwarding } from './forwarding.ts';
+import { grpcReply, isGrpcRequest } from './grpc-reply.ts';
 import type { HcmConfig } from './hcm-config.ts';
 import { CHUNKED, type RequestHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
@@ -233,16 +234,19 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   // ---- our own ----
 
-  reply(reply: LocalReply): void {
+  reply(answer: LocalReply): void {
     const { config, request } = this;
-    const { status, headers, body, counter } = reply;
+    const text = request.method === 'HEAD' ? '' : answer.body;
+    const grpc = isGrpcRequest(request.headers) && request.path !== '';
+    const reply = grpc ? grpcReply(answer, text) : answer;
+    const { status, headers, counter } = reply;
     this.#recordReply(reply);
     if (counter !== undefined) config.stats[counter].value += 1;
     completeResponseHeaders(headers, request.headers, config, config.services.now());
     if (reply.close) this.#downstream.closeAfterResponse = true;
     if (this.#state === State.Starting) this.#leaveBodyUnread();
     this.#countEarlyResponse();
-    const sent = request.method === 'HEAD' ? '' : body;
+    const sent = grpc ? '' : text;
     this.record.bytesSent = Buffer.byteLength(sent);
     this.#finish();
     this.#downstream.sendWhole(status, headers, sent);

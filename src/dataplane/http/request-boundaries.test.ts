@@ -189,3 +189,16 @@ it('an empty Host is logged as empty, none as none', async () => {
   expect(statuses(await RawClient.ask(gateway.port, 'GET / HTTP/1.1\r\n\r\n'))).toEqual(['400']);
   expect(records.map((record) => record.requestHeader(':authority'))).toEqual(['', undefined]);
 });
+
+it('a gRPC client is told in its own terms what the gateway answers', async () => {
+  const { gateway, records } = await setUp();
+  const answer = await RawClient.ask(
+    gateway.port,
+    'POST /empty HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/grpc\r\nContent-Length: 1\r\n\r\nx',
+  );
+  expect(answer).toMatch(
+    /^HTTP\/1\.1 200 OK\r\ncontent-type: application\/grpc\r\ngrpc-status: 14\r\ngrpc-message: no healthy upstream\r\n/,
+  );
+  expect(answer).toMatch(/\r\ncontent-length: 0\r\n\r\n$/);
+  expect(records.map((record) => [record.responseCode, record.bytesSent])).toEqual([[200, 0]]);
+});
