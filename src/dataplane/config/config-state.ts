@@ -54,7 +54,7 @@ export class ConfigState {
 
   /** @param now milliseconds since the epoch */
   accept(typeUrl: TypeUrl, { name, any, message, version: versionInfo }: DecodedResource, now: number): void {
-    const state = typeUrl === TypeUrl.Listener ? 'warming' : 'active';
+    const state = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.Cluster ? 'warming' : 'active';
     this.#of(typeUrl).set(name, {
       accepted: { any, message, versionInfo, lastUpdated: now },
       failure: undefined,

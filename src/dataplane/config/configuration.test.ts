@@ -1,15 +1,20 @@
-import { type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
-import { afterEach, describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { DecodedResource } from '../../xds/client.ts';
 import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ConfigSourceSchema } from '../../xds/gen/envoy/config/core/v3/config_source_pb.js';
+import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { UpstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
 import type { ResourceMessage } from '../../xds/schemas.ts';
-import { chain, cluster, httpFilter, listener, routes, testLog } from '../test-support.ts';
+import { caSecret, chain, cluster, endpoints, httpFilter, listener, routes, testLog } from '../test-support.ts';
 import type { WorkerPort } from '../worker/worker-port.ts';
-import { Configuration } from './configuration.ts';
+import { Configuration, type ConfigurationOptions } from './configuration.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -17,30 +22,35 @@ afterEach(() => {
 });
 
 /** A configuration whose workers write down what they are told, and refuse what is named `bad`. */
-function configuration() {
+function configuration(options: Partial<ConfigurationOptions> = {}) {
   const told: string[] = [];
   const wanted = new Map<TypeUrl, string[]>();
+  const wantedElsewhere = new Map<string, string[]>();
   const workers = {
     async apply(typeUrl: TypeUrl, changed: readonly { name: string }[], removed: readonly string[]) {
       for (const { name } of changed) told.push(`${shortTypeName(typeUrl)} ${name}`);
       for (const name of removed) told.push(`${shortTypeName(typeUrl)} -${name}`);
       return changed.filter(({ name }) => name === 'bad').map(({ name }) => ({ name, message: `${name} is bad` }));
     },
-    async activate(names: readonly string[]) {
+    async activate(_typeUrl: TypeUrl, names: readonly string[]) {
       for (const name of names) told.push(`activate ${name}`);
     },
   } as unknown as WorkerPort;
   const made = new Configuration({
     workers,
-    subscribe: (typeUrl, names) => wanted.set(typeUrl, [...names]),
+    subscribe: (typeUrl, names, source) => {
+      if (source === 'ads') wanted.set(typeUrl, [...names]);
+      else wantedElsewhere.set(source, [...names]);
+    },
     keepUnusedMs: 60_000,
     // Nothing in here may come from waiting.
     warmingMs: 60_000,
     now: () => 0,
     log: testLog,
+    ...options,
   });
   closers.push(() => made.close());
-  return { made, told, wanted };
+  return { made, told, wanted, wantedElsewhere };
 }
 
 function decoded<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, version = '1'): DecodedResource {
@@ -107,5 +117,181 @@ describe('a configuration that is told of changes and removals', () => {
     await made.apply(TypeUrl.Listener, [], 'v2', [web.name]);
     expect(made.state.names(TypeUrl.RouteConfiguration)).toEqual([]);
     expect(wanted.get(TypeUrl.RouteConfiguration)).toEqual([]);
+  });
+});
+
+/** A source that says how long to wait. */
+const ads = (seconds?: number) =>
+  ({
+    configSourceSpecifier: { case: 'ads', value: {} },
+    ...(seconds === undefined ? {} : { initialFetchTimeout: { seconds: BigInt(seconds) } }),
+  }) as const;
+
+/** Istio's agent, as a cluster of the bootstrap. */
+const agent: MessageInitShape<typeof ConfigSourceSchema> = {
+  configSourceSpecifier: {
+    case: 'apiConfigSource',
+    value: { grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: 'sds-grpc' } } }] },
+  },
+};
+
+/** TLS to the hosts of a cluster, with a certificate of its own and a CA. */
+function upstreamTls(source: MessageInitShape<typeof ConfigSourceSchema>, certificate = 'default', ca = 'ROOTCA') {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    configType: {
+      case: 'typedConfig',
+      value: anyPack(
+        UpstreamTlsContextSchema,
+        create(UpstreamTlsContextSchema, {
+          commonTlsContext: {
+            tlsCertificateSdsSecretConfigs: [{ name: certificate, sdsConfig: source }],
+            validationContextType: {
+              case: 'combinedValidationContext',
+              value: { validationContextSdsSecretConfig: { name: ca, sdsConfig: source } },
+            },
+          },
+        }),
+      ),
+    },
+  } as const;
+}
+
+const named = (name: string, ...ports: number[]) => {
+  const message = endpoints(name, ...ports);
+  return { name, message, any: anyPack(ClusterLoadAssignmentSchema, message), version: '1' };
+};
+const secret = (name: string) => decoded(SecretSchema, caSecret(name, 'unused: workers check'));
+
+describe('a cluster', () => {
+  test('takes over when its endpoints are there, under the name of its EDS service', async () => {
+    const { made, told, wanted } = configuration();
+    const served = decoded(ClusterSchema, cluster('a', { edsClusterConfig: { edsConfig: ads(), serviceName: 'svc' } }));
+    await made.apply(TypeUrl.Cluster, [served], 'v1');
+    expect(wanted.get(TypeUrl.ClusterLoadAssignment)).toEqual(['svc']);
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('another', 1)], 'v1');
+    expect(told).not.toContain('activate a');
+    expect(made.state.dump(TypeUrl.Cluster)).toMatchObject([{ name: 'a', state: 'warming' }]);
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('svc', 1)], 'v1');
+    expect(told.at(-1)).toBe('activate a');
+    expect(made.state.dump(TypeUrl.Cluster)).toMatchObject([{ name: 'a', state: 'active' }]);
+  });
+
+  test('that changes keeps serving, and what it refers to stays subscribed, until the new one has all it needs', async () => {
+    const { made, told, wanted } = configuration();
+    await made.apply(TypeUrl.Cluster, [a], 'v1');
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a', 1)], 'v1');
+    told.length = 0;
+    const next = decoded(
+      ClusterSchema,
+      cluster('a', { edsClusterConfig: { edsConfig: ads(), serviceName: 'a2' }, transportSocket: upstreamTls(ads()) }),
+      '2',
+    );
+    await made.apply(TypeUrl.Cluster, [next], 'v2');
+    expect(wanted.get(TypeUrl.ClusterLoadAssignment)?.toSorted()).toEqual(['a', 'a2']);
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a2', 2)], 'v2');
+    await made.apply(TypeUrl.Secret, [secret('default')], 'v1');
+    expect(told).not.toContain('activate a');
+    await made.apply(TypeUrl.Secret, [secret('ROOTCA')], 'v1');
+    expect(told.at(-1)).toBe('activate a');
+    expect(wanted.get(TypeUrl.ClusterLoadAssignment)).toEqual(['a2']);
+  });
+
+  test('with endpoints that are known already takes over at once', async () => {
+    const { made, told } = configuration();
+    await made.apply(TypeUrl.Cluster, [a], 'v1');
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a', 1)], 'v1');
+    told.length = 0;
+    await made.apply(TypeUrl.Cluster, [decoded(ClusterSchema, cluster('a', { altStatName: 'x' }), '2')], 'v2');
+    expect(told).toEqual(['CDS a', 'activate a']);
+  });
+
+  test('does not wait for endpoints that the control plane does not have', async () => {
+    const { made, told } = configuration();
+    await made.apply(TypeUrl.Cluster, [a], 'v1');
+    await made.apply(TypeUrl.ClusterLoadAssignment, [], 'v1', ['a']);
+    expect(told).toEqual(['CDS a', 'activate a']);
+  });
+
+  test('shares endpoints with another of the same EDS service: asked for once, both take over', async () => {
+    const { made, told, wanted } = configuration();
+    const sharing = (name: string) =>
+      decoded(ClusterSchema, cluster(name, { edsClusterConfig: { edsConfig: ads(), serviceName: 'svc' } }));
+    await made.apply(TypeUrl.Cluster, [sharing('a'), sharing('b')], 'v1');
+    expect(wanted.get(TypeUrl.ClusterLoadAssignment)).toEqual(['svc']);
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('svc', 1)], 'v1');
+    expect(told.slice(-2)).toEqual(['activate a', 'activate b']);
+  });
+
+  test('that goes while it warms is forgotten', async () => {
+    const { made, told } = configuration();
+    await made.apply(TypeUrl.Cluster, [a], 'v1');
+    await made.apply(TypeUrl.Cluster, [], 'v2', ['a']);
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a', 1)], 'v1');
+    expect(told).not.toContain('activate a');
+  });
+});
+
+describe('initial_fetch_timeout', () => {
+  const timeouts = async (edsConfig: MessageInitShape<typeof ConfigSourceSchema>, waitMs: number) => {
+    vi.useFakeTimers();
+    closers.push(() => vi.useRealTimers());
+    const { made, told } = configuration({ warmingMs: 1000 });
+    await made.apply(
+      TypeUrl.Cluster,
+      [decoded(ClusterSchema, cluster('a', { edsClusterConfig: { edsConfig } }))],
+      'v1',
+    );
+    await vi.advanceTimersByTimeAsync(waitMs - 1);
+    const before = told.includes('activate a');
+    await vi.advanceTimersByTimeAsync(1);
+    return { before, after: told.includes('activate a') };
+  };
+
+  test('is how long a resource is waited for', async () => {
+    expect(await timeouts(ads(7), 7000)).toEqual({ before: false, after: true });
+  });
+
+  test('of 0 means as long as it takes', async () => {
+    expect(await timeouts(ads(0), 3_600_000)).toEqual({ before: false, after: false });
+  });
+
+  test('that is not set is one second', async () => {
+    expect(await timeouts(ads(), 1000)).toEqual({ before: false, after: true });
+  });
+});
+
+describe('a secret', () => {
+  const withTls = (certificate: string, ca: string) =>
+    decoded(ClusterSchema, cluster('a', { transportSocket: upstreamTls(agent, certificate, ca) }));
+
+  test('is asked of the server that its api_config_source names', async () => {
+    const { made, told, wanted, wantedElsewhere } = configuration({ secretSources: new Set(['sds-grpc']) });
+    await made.apply(TypeUrl.Cluster, [withTls('default', 'ROOTCA')], 'v1');
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a', 1)], 'v1');
+    expect(wantedElsewhere.get('sds-grpc')).toEqual(['default', 'ROOTCA']);
+    expect(wanted.get(TypeUrl.Secret)).toEqual([]);
+    expect(told).not.toContain('activate a');
+    await made.apply(TypeUrl.Secret, [secret('default'), secret('ROOTCA')], '');
+    expect(told.at(-1)).toBe('activate a');
+    await made.apply(TypeUrl.Cluster, [], 'v2', ['a']);
+    expect(wantedElsewhere.get('sds-grpc')).toEqual([]);
+  });
+
+  test('of kubernetes:// is asked of the control plane itself, whatever its source', async () => {
+    const { made, wanted } = configuration();
+    await made.apply(TypeUrl.Cluster, [withTls('kubernetes://cert', 'kubernetes://cert-cacert')], 'v1');
+    expect(wanted.get(TypeUrl.Secret)).toEqual(['kubernetes://cert', 'kubernetes://cert-cacert']);
+  });
+
+  test('that nobody can be asked for is not waited for, and said once', async () => {
+    const warnings: unknown[] = [];
+    const log = pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line)) });
+    const { made, told, wanted } = configuration({ log });
+    await made.apply(TypeUrl.Cluster, [withTls('default', 'ROOTCA')], 'v1');
+    await made.apply(TypeUrl.ClusterLoadAssignment, [named('a', 1)], 'v1');
+    expect(told.at(-1)).toBe('activate a');
+    expect(wanted.get(TypeUrl.Secret)).toEqual([]);
+    expect(warnings).toMatchObject([{ cluster: 'sds-grpc', secret: 'default' }]);
   });
 });

@@ -1,5 +1,5 @@
 // What a data plane does with each xDS response: hands what changed to the workers, remembers it, subscribes to what it refers to, and lets
-// a listener serve once that is there.
+// a listener or cluster take over once that is there.
 
 import type { Logger } from 'pino';
 import type { DecodedResource } from '../../xds/client.ts';
@@ -8,17 +8,20 @@ import type { Listener } from '../../xds/gen/envoy/config/listener/v3/listener_p
 import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
 import { ConfigError } from '../connection.ts';
 import type { WorkerPort } from '../worker/worker-port.ts';
+import { ADS } from './config-source.ts';
 import { ConfigState } from './config-state.ts';
-import { clusterSecrets, endpointsName, type ListenerReferences, listenerReferences } from './references.ts';
+import { clusterReferences, listenerReferences, type Reference } from './references.ts';
 
 /** What the configuration needs from outside. */
 export interface ConfigurationOptions {
   readonly workers: WorkerPort;
-  /** Sets the names wanted of a type. */
-  readonly subscribe: (typeUrl: TypeUrl, names: Iterable<string>) => void;
+  /** Sets the names wanted of a type, at one source: 'ads', or one of `secretSources`. */
+  readonly subscribe: (typeUrl: TypeUrl, names: Iterable<string>, source: string) => void;
+  /** Clusters of `api_config_source`s that secrets can be asked of (Istio's is `sds-grpc`). Default: none, ADS alone. */
+  readonly secretSources?: ReadonlySet<string>;
   /** How long a route or secret that nothing refers to any more is kept for connections that are still draining. */
   readonly keepUnusedMs: number;
-  /** How long a listener waits for its routes and secrets. Default WARMING_MS. */
+  /** How long to wait for what names no `initial_fetch_timeout`. Default WARMING_MS. */
   readonly warmingMs?: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -26,33 +29,51 @@ export interface ConfigurationOptions {
 }
 
 /**
- * A control plane sends what a listener refers to right after it is asked; what is not there after this long does not exist, and waiting for it would
- * keep the listener's other filter chains away. (Envoy waits 15 s, its `initial_fetch_timeout`.)
+ * A control plane sends what a resource refers to right after it is asked; what is not there after this long does not exist, and waiting for it would
+ * keep a listener's other filter chains away. (Where no `initial_fetch_timeout` is given, Envoy waits 15 s.)
  */
 const WARMING_MS = 1_000;
 
 /**
- * The types whose resources go when the control plane removes them. Routes, endpoints and secrets go with what refers to them: as in Envoy,
- * removing one that is in use changes nothing.
+ * The types whose resources go when the control plane removes them, and that warm. Routes, endpoints and secrets go with what refers to them: as in
+ * Envoy, removing one that is in use changes nothing.
  */
-const REMOVABLE: readonly TypeUrl[] = [TypeUrl.Listener, TypeUrl.Cluster];
+const ROOTS: readonly TypeUrl[] = [TypeUrl.Cluster, TypeUrl.Listener];
 
-/** The configuration of one data plane. Responses must be handed over one at a time. */
+/** Secrets that Istio's control plane serves on its own stream, wherever a resource says they come from. */
+const ISTIOD_SECRET = /^kubernetes(?:-gateway)?:\/\//;
+
+/** A listener or cluster whose newest version waits. */
+interface Warming {
+  readonly typeUrl: TypeUrl;
+  readonly name: string;
+  readonly timers: readonly NodeJS.Timeout[];
+}
+
+const keyOf = (typeUrl: TypeUrl, name: string) => `${typeUrl} ${name}`;
+
+/** The configuration of one data plane. */
 export class Configuration {
   readonly state = new ConfigState();
   readonly #options: ConfigurationOptions;
-  readonly #references = new Map<string, ListenerReferences>();
-  /** References of the versions that serve, where a newer one is warming. */
-  readonly #servingReferences = new Map<string, ListenerReferences>();
-  readonly #warming = new Map<string, NodeJS.Timeout>();
+  /** Of the newest version of each listener and cluster, by type and name. */
+  readonly #references = new Map<string, readonly Reference[]>();
+  /** Of the versions that serve, where a newer one is warming. */
+  readonly #servingReferences = new Map<string, readonly Reference[]>();
+  readonly #warming = new Map<string, Warming>();
   /** Names that were waited for in vain: the next version of a listener does not wait for them again. */
   readonly #missing = new Set<string>();
+  /** Sources of secrets that were complained about. */
+  readonly #unreachable = new Set<string>();
+  /** Sources that were asked for secrets. */
+  readonly #asked = new Set<string>([ADS]);
   readonly #forget = new Map<string, NodeJS.Timeout>();
   readonly #seen = new Set<TypeUrl>();
   #isReady = false;
   readonly #ready = Promise.withResolvers<void>();
-  #readyTimer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Responses of ADS and of the sources of secrets are applied one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ConfigurationOptions) {
     this.#options = options;
@@ -71,17 +92,28 @@ export class Configuration {
    * @param gone names that the control plane removed, or does not have
    * @throws ConfigError when a resource of it can't be served: the message names each one; the others are in use
    */
-  async apply(
+  apply(
     typeUrl: TypeUrl,
     resources: readonly DecodedResource[],
     version: string,
     gone: readonly string[] = [],
   ): Promise<void> {
+    const applied = this.#turn.then(() => this.#apply(typeUrl, resources, version, gone));
+    this.#turn = applied.catch(() => {});
+    return applied;
+  }
+
+  async #apply(
+    typeUrl: TypeUrl,
+    resources: readonly DecodedResource[],
+    version: string,
+    gone: readonly string[],
+  ): Promise<void> {
     const { workers, now } = this.#options;
     const names = new Set(resources.map(({ name }) => name));
     if (names.size < resources.length)
       throw new ConfigError(`${shortTypeName(typeUrl)}: ${firstDuplicate(resources)} is there twice`);
-    const removed = REMOVABLE.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
+    const removed = ROOTS.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
     const changed = resources.filter((resource) => !this.state.isUnchanged(typeUrl, resource));
     const refusals = await workers.apply(
       typeUrl,
@@ -97,10 +129,10 @@ export class Configuration {
       const details = refused.get(resource.name);
       if (details !== undefined) this.state.refuse(typeUrl, resource, details, now());
     }
-    if (typeUrl === TypeUrl.Listener) this.#warm(accepted);
-    for (const { name } of accepted) this.#missing.delete(`${typeUrl} ${name}`);
+    for (const { name } of accepted) this.#missing.delete(keyOf(typeUrl, name));
+    if (ROOTS.includes(typeUrl)) this.#warm(typeUrl, accepted);
     this.#seen.add(typeUrl);
-    if (REMOVABLE.includes(typeUrl)) this.#subscribe();
+    if (ROOTS.includes(typeUrl)) this.#subscribe();
     else this.#notThere(typeUrl, gone);
     await this.#activateWarm();
     this.#checkReady();
@@ -132,21 +164,21 @@ export class Configuration {
         this.#options.log.error({ resource: name, reason: message }, 'new worker refused what others serve');
     }
     // A version that is still warming serves at once here: a worker has no older one.
-    await worker.activate(this.state.names(TypeUrl.Listener));
+    for (const typeUrl of ROOTS) await worker.activate(typeUrl, this.state.names(typeUrl));
   }
 
   /** Stops all timers. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#readyTimer);
-    for (const timer of [...this.#warming.values(), ...this.#forget.values()]) clearTimeout(timer);
+    for (const { timers } of this.#warming.values()) for (const timer of timers) clearTimeout(timer);
+    for (const timer of this.#forget.values()) clearTimeout(timer);
   }
 
   /** What does not exist is not waited for. */
   #notThere(typeUrl: TypeUrl, gone: readonly string[]): void {
     const missing = gone.filter((name) => this.state.get(typeUrl, name) === undefined);
     if (missing.length === 0) return;
-    for (const name of missing) this.#missing.add(`${typeUrl} ${name}`);
+    for (const name of missing) this.#missing.add(keyOf(typeUrl, name));
     this.#options.log.warn(
       { type: shortTypeName(typeUrl), missing },
       'the control plane does not have what the configuration refers to',
@@ -155,98 +187,141 @@ export class Configuration {
 
   #removed(typeUrl: TypeUrl, name: string): void {
     this.state.remove(typeUrl, name);
-    if (typeUrl !== TypeUrl.Listener) return;
-    this.#references.delete(name);
-    this.#servingReferences.delete(name);
-    this.#stopWarming(name);
+    const key = keyOf(typeUrl, name);
+    this.#references.delete(key);
+    this.#servingReferences.delete(key);
+    this.#stopWarming(key);
   }
 
-  #warm(accepted: readonly DecodedResource[]): void {
+  #warm(typeUrl: TypeUrl, accepted: readonly DecodedResource[]): void {
     for (const { name, message } of accepted) {
-      const serving = this.#warming.has(name) ? this.#servingReferences.get(name) : this.#references.get(name);
-      this.#stopWarming(name);
-      if (serving !== undefined) this.#servingReferences.set(name, serving);
-      this.#references.set(name, listenerReferences(message as Listener));
-      const timer = setTimeout(() => this.#giveUp(name), this.#options.warmingMs ?? WARMING_MS);
-      this.#warming.set(name, timer);
+      const key = keyOf(typeUrl, name);
+      const serving = this.#warming.has(key) ? this.#servingReferences.get(key) : this.#references.get(key);
+      this.#stopWarming(key);
+      if (serving !== undefined) this.#servingReferences.set(key, serving);
+      const references =
+        typeUrl === TypeUrl.Listener ? listenerReferences(message as Listener) : clusterReferences(message as Cluster);
+      this.#references.set(key, references);
+      this.#skipUnreachable(references);
+      const missing = this.#missingOf(references);
+      const waits = new Set(missing.map((reference) => this.#waitOf(reference)));
+      waits.delete(Number.POSITIVE_INFINITY);
+      const timers = Array.from(waits, (ms) => setTimeout(() => this.#giveUp(typeUrl, name, ms), ms));
+      this.#warming.set(key, { typeUrl, name, timers });
     }
   }
 
-  #stopWarming(name: string): void {
-    clearTimeout(this.#warming.get(name));
-    this.#warming.delete(name);
+  #stopWarming(key: string): void {
+    for (const timer of this.#warming.get(key)?.timers ?? []) clearTimeout(timer);
+    this.#warming.delete(key);
   }
 
-  #giveUp(name: string): void {
-    const references = this.#references.get(name);
+  #waitOf({ waitMs }: Reference): number {
+    return waitMs ?? this.#options.warmingMs ?? WARMING_MS;
+  }
+
+  /** Does without what should have been there after so many milliseconds. */
+  #giveUp(typeUrl: TypeUrl, resource: string, ms: number): void {
+    const references = this.#references.get(keyOf(typeUrl, resource));
     if (references === undefined || this.#closed) return;
-    const missing = this.#missingOf(references);
-    for (const key of missing) this.#missing.add(key);
+    const missing = this.#missingOf(references).filter((reference) => this.#waitOf(reference) <= ms);
+    if (missing.length === 0) return;
+    for (const { typeUrl, name } of missing) this.#missing.add(keyOf(typeUrl, name));
+    const kind = typeUrl === TypeUrl.Listener ? 'listener' : 'cluster';
     this.#options.log.warn(
-      { listener: name, missing: missing.map((key) => key.slice(key.indexOf(' ') + 1)) },
-      'listener serves without what the control plane did not send',
+      { [kind]: resource, missing: missing.map(({ name }) => name) },
+      `${kind} serves without what the control plane did not send`,
     );
     this.#activateWarm().then(
       () => this.#checkReady(),
-      (error: unknown) => this.#options.log.error({ err: error, listener: name }, 'listener could not be activated'),
+      (error: unknown) => this.#options.log.error({ err: error, [kind]: resource }, `${kind} could not be activated`),
     );
   }
 
-  #missingOf({ routes, secrets }: ListenerReferences): string[] {
-    const missing: string[] = [];
-    for (const [typeUrl, names] of [
-      [TypeUrl.RouteConfiguration, routes],
-      [TypeUrl.Secret, secrets],
-    ] as const) {
-      for (const name of names) {
-        const key = `${typeUrl} ${name}`;
-        if (this.state.get(typeUrl, name) === undefined && !this.#missing.has(key)) missing.push(key);
-      }
-    }
-    return missing;
+  /** What is not there, and may yet come. */
+  #missingOf(references: readonly Reference[]): Reference[] {
+    return references.filter(
+      ({ typeUrl, name }) => this.state.get(typeUrl, name) === undefined && !this.#missing.has(keyOf(typeUrl, name)),
+    );
   }
 
   async #activateWarm(): Promise<void> {
-    const warm = [...this.#warming.keys()].filter((name) => {
-      const references = this.#references.get(name);
-      return references !== undefined && this.#missingOf(references).length === 0;
-    });
-    if (warm.length === 0) return;
-    for (const name of warm) {
-      this.#stopWarming(name);
-      this.#servingReferences.delete(name);
-      this.state.setActive(TypeUrl.Listener, name);
+    let activated = false;
+    for (const typeUrl of ROOTS) {
+      const warm = [...this.#warming].filter(
+        ([key, warming]) =>
+          warming.typeUrl === typeUrl && this.#missingOf(this.#references.get(key) ?? []).length === 0,
+      );
+      if (warm.length === 0) continue;
+      for (const [key, { name }] of warm) {
+        this.#stopWarming(key);
+        this.#servingReferences.delete(key);
+        this.state.setActive(typeUrl, name);
+      }
+      await this.#options.workers.activate(
+        typeUrl,
+        warm.map(([, { name }]) => name),
+      );
+      activated = true;
     }
-    await this.#options.workers.activate(warm);
-    this.#subscribe();
+    if (activated) this.#subscribe();
+  }
+
+  /** Where a secret is asked for; undefined where it can't be. */
+  #sourceOf({ source, name }: Reference): string | undefined {
+    if (source === ADS || this.#options.secretSources?.has(source)) return source;
+    return ISTIOD_SECRET.test(name) ? ADS : undefined;
+  }
+
+  /** Secrets that nobody can be asked for are not waited for: what does without them serves. */
+  #skipUnreachable(references: readonly Reference[]): void {
+    for (const reference of references) {
+      if (reference.typeUrl !== TypeUrl.Secret || this.#sourceOf(reference) !== undefined) continue;
+      const { typeUrl, name, source } = reference;
+      this.#missing.add(keyOf(typeUrl, name));
+      if (this.#unreachable.has(source)) continue;
+      this.#unreachable.add(source);
+      this.#options.log.warn(
+        { cluster: source, secret: name },
+        'secrets of an api_config_source are not fetched, since its cluster is unknown here: TLS that needs them fails; --sds gives its address',
+      );
+    }
   }
 
   #subscribe(): void {
+    const routes = new Set<string>();
     const endpoints = new Set<string>();
-    const secrets = new Set<string>();
-    for (const { message } of this.state.accepted(TypeUrl.Cluster)) {
-      const name = endpointsName(message as Cluster);
-      if (name !== undefined) endpoints.add(name);
-      for (const secret of clusterSecrets(message as Cluster)) secrets.add(secret);
+    const secrets = new Map<string, Set<string>>(Array.from(this.#asked, (source) => [source, new Set()]));
+    for (const references of [...this.#references.values(), ...this.#servingReferences.values()]) {
+      for (const reference of references) {
+        const { typeUrl, name } = reference;
+        if (typeUrl === TypeUrl.RouteConfiguration) routes.add(name);
+        else if (typeUrl === TypeUrl.ClusterLoadAssignment) endpoints.add(name);
+        else {
+          const source = this.#sourceOf(reference);
+          if (source === undefined) continue;
+          this.#asked.add(source);
+          const names = secrets.get(source);
+          if (names === undefined) secrets.set(source, new Set([name]));
+          else names.add(name);
+        }
+      }
     }
-    const references = [...this.#references.values(), ...this.#servingReferences.values()];
-    this.#want(TypeUrl.ClusterLoadAssignment, endpoints);
-    this.#want(TypeUrl.RouteConfiguration, new Set(references.flatMap(({ routes }) => [...routes])));
-    for (const reference of references) for (const name of reference.secrets) secrets.add(name);
+    this.#want(TypeUrl.ClusterLoadAssignment, new Map([[ADS, endpoints]]));
+    this.#want(TypeUrl.RouteConfiguration, new Map([[ADS, routes]]));
     this.#want(TypeUrl.Secret, secrets);
   }
 
-  #want(typeUrl: TypeUrl, names: ReadonlySet<string>): void {
+  /** @param wanted names by source */
+  #want(typeUrl: TypeUrl, wanted: ReadonlyMap<string, ReadonlySet<string>>): void {
+    const names = new Set([...wanted.values()].flatMap((ofSource) => [...ofSource]));
     for (const name of names) this.#keep(typeUrl, name);
-    const prefix = `${typeUrl} `;
-    for (const key of this.#missing)
-      if (key.startsWith(prefix) && !names.has(key.slice(prefix.length))) this.#missing.delete(key);
     for (const name of this.state.allNames(typeUrl)) {
       if (names.has(name)) continue;
       this.state.remove(typeUrl, name);
       this.#forgetLater(typeUrl, name);
     }
-    if (this.#seen.size > 0) this.#options.subscribe(typeUrl, names);
+    for (const [source, ofSource] of wanted) this.#options.subscribe(typeUrl, ofSource, source);
   }
 
   #keep(typeUrl: TypeUrl, name: string): void {
@@ -266,19 +341,10 @@ export class Configuration {
   }
 
   #checkReady(): void {
-    if (this.#isReady) return;
-    if (!this.#seen.has(TypeUrl.Listener) || !this.#seen.has(TypeUrl.Cluster) || this.#warming.size > 0) return;
-    const missing = this.state.accepted(TypeUrl.Cluster).some(({ message }) => {
-      const name = endpointsName(message as Cluster);
-      const lacks = (typeUrl: TypeUrl, wanted: string) =>
-        this.state.get(typeUrl, wanted) === undefined && !this.#missing.has(`${typeUrl} ${wanted}`);
-      if (name !== undefined && lacks(TypeUrl.ClusterLoadAssignment, name)) return true;
-      return clusterSecrets(message as Cluster).some((secret) => lacks(TypeUrl.Secret, secret));
-    });
-    if (!missing) {
-      this.#isReady = true;
-      this.#ready.resolve();
-    } else this.#readyTimer ??= setTimeout(() => this.#ready.resolve(), this.#options.warmingMs ?? WARMING_MS);
+    if (this.#isReady || this.#warming.size > 0) return;
+    if (!ROOTS.every((typeUrl) => this.#seen.has(typeUrl))) return;
+    this.#isReady = true;
+    this.#ready.resolve();
   }
 }
 

@@ -1,20 +1,29 @@
-// Which other resources a listener or a cluster needs: what to subscribe to, and what to wait for.
+// Which other resources a listener or a cluster needs: what to subscribe to, where, and how long to wait for it.
 
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_DiscoveryType } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
+import type { ConfigSource } from '../../xds/gen/envoy/config/core/v3/config_source_pb.js';
 import type { Listener } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { SdsSecretConfig } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
   type CommonTlsContext,
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { TypeUrl } from '../../xds/resources.ts';
+import { configSourceOf } from './config-source.ts';
 
-/** Names of resources that a listener refers to. */
-export interface ListenerReferences {
-  readonly routes: ReadonlySet<string>;
-  readonly secrets: ReadonlySet<string>;
+/** A resource that another one needs. */
+export interface Reference {
+  readonly typeUrl: TypeUrl;
+  readonly name: string;
+  /** Where it comes from: 'ads', or the cluster of an `api_config_source`. */
+  readonly source: string;
+  /** How long to wait for it: `initial_fetch_timeout` in milliseconds, Infinity where that is 0; undefined where it is not set. */
+  readonly waitMs: number | undefined;
 }
 
 const HTTP_CONNECTION_MANAGER = `type.googleapis.com/${HttpConnectionManagerSchema.typeName}`;
@@ -22,9 +31,8 @@ const DOWNSTREAM_TLS = `type.googleapis.com/${DownstreamTlsContextSchema.typeNam
 const UPSTREAM_TLS = `type.googleapis.com/${UpstreamTlsContextSchema.typeName}`;
 
 /** @param listener one that was compiled: its parts can be decoded */
-export function listenerReferences(listener: Listener): ListenerReferences {
-  const routes = new Set<string>();
-  const secrets = new Set<string>();
+export function listenerReferences(listener: Listener): Reference[] {
+  const found = new References();
   const chains = listener.defaultFilterChain
     ? [...listener.filterChains, listener.defaultFilterChain]
     : listener.filterChains;
@@ -32,32 +40,63 @@ export function listenerReferences(listener: Listener): ListenerReferences {
     for (const { configType } of filters) {
       if (configType.case !== 'typedConfig' || configType.value.typeUrl !== HTTP_CONNECTION_MANAGER) continue;
       const { routeSpecifier } = fromBinary(HttpConnectionManagerSchema, configType.value.value);
-      if (routeSpecifier.case === 'rds') routes.add(routeSpecifier.value.routeConfigName);
+      if (routeSpecifier.case === 'rds') {
+        const { routeConfigName, configSource } = routeSpecifier.value;
+        found.add(TypeUrl.RouteConfiguration, routeConfigName, configSource);
+      }
     }
-    if (transportSocket?.configType.case !== 'typedConfig') continue;
-    const { typeUrl, value } = transportSocket.configType.value;
-    if (typeUrl !== DOWNSTREAM_TLS) continue;
-    for (const name of secretsOf(fromBinary(DownstreamTlsContextSchema, value).commonTlsContext)) secrets.add(name);
+    found.addSecrets(transportSocket);
   }
-  return { routes, secrets };
+  return found.list;
 }
 
-/** The secrets that TLS to a cluster's hosts needs. */
-export function clusterSecrets({ transportSocket }: Cluster): string[] {
-  if (transportSocket?.configType.case !== 'typedConfig') return [];
-  const { typeUrl, value } = transportSocket.configType.value;
-  return typeUrl === UPSTREAM_TLS ? secretsOf(fromBinary(UpstreamTlsContextSchema, value).commonTlsContext) : [];
+/** @param cluster one that was compiled */
+export function clusterReferences(cluster: Cluster): Reference[] {
+  const found = new References();
+  const endpoints = endpointsName(cluster);
+  if (endpoints !== undefined) found.add(TypeUrl.ClusterLoadAssignment, endpoints, cluster.edsClusterConfig?.edsConfig);
+  found.addSecrets(cluster.transportSocket);
+  for (const { transportSocket } of cluster.transportSocketMatches) found.addSecrets(transportSocket);
+  return found.list;
 }
 
-function secretsOf(common: CommonTlsContext | undefined): string[] {
-  const names = (common?.tlsCertificateSdsSecretConfigs ?? []).map(({ name }) => name);
+/** References without repetition: the filter chains of a gateway share most of them. */
+class References {
+  readonly list: Reference[] = [];
+  readonly #known = new Set<string>();
+
+  add(typeUrl: TypeUrl, name: string, config: ConfigSource | undefined): void {
+    const { source, waitMs } = configSourceOf(config);
+    const key = `${typeUrl} ${source} ${waitMs} ${name}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.list.push({ typeUrl, name, source, waitMs });
+  }
+
+  addSecrets(socket: TransportSocket | undefined): void {
+    if (socket?.configType.case !== 'typedConfig') return;
+    const { typeUrl, value } = socket.configType.value;
+    const schema =
+      typeUrl === UPSTREAM_TLS
+        ? UpstreamTlsContextSchema
+        : typeUrl === DOWNSTREAM_TLS
+          ? DownstreamTlsContextSchema
+          : undefined;
+    if (schema === undefined) return;
+    for (const { name, sdsConfig } of secretsOf(fromBinary(schema, value).commonTlsContext))
+      this.add(TypeUrl.Secret, name, sdsConfig);
+  }
+}
+
+function secretsOf(common: CommonTlsContext | undefined): SdsSecretConfig[] {
+  const secrets = [...(common?.tlsCertificateSdsSecretConfigs ?? [])];
   const validation = common?.validationContextType;
-  if (validation?.case === 'validationContextSdsSecretConfig') names.push(validation.value.name);
+  if (validation?.case === 'validationContextSdsSecretConfig') secrets.push(validation.value);
   if (validation?.case === 'combinedValidationContext') {
-    const name = validation.value.validationContextSdsSecretConfig?.name;
-    if (name !== undefined) names.push(name);
+    const secret = validation.value.validationContextSdsSecretConfig;
+    if (secret !== undefined) secrets.push(secret);
   }
-  return names;
+  return secrets;
 }
 
 /** The name under which EDS speaks of a cluster; undefined where its endpoints come otherwise. */

@@ -9,6 +9,7 @@ import {
   type HttpConnectionManager,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { requireAds } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
 import { compileRouteConfiguration, type RouteTableHolder } from '../router/route-tables.ts';
 import type { DataplaneServices } from '../services.ts';
@@ -144,6 +145,7 @@ function routeHolder(config: HttpConnectionManager, services: DataplaneServices)
   const { routeSpecifier } = config;
   switch (routeSpecifier.case) {
     case 'rds':
+      requireAds(routeSpecifier.value.configSource, 'HttpConnectionManager: rds.config_source');
       return services.routes.get(routeSpecifier.value.routeConfigName);
     case 'routeConfig':
       return { current: compileRouteConfiguration(routeSpecifier.value) };

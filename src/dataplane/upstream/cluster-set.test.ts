@@ -104,6 +104,69 @@ describe('an EDS cluster', () => {
   });
 });
 
+describe('a cluster that was prepared', () => {
+  it('serves as before until it is activated, and has its hosts then', () => {
+    const { set } = world();
+    set.updateCluster(cluster({ type: 'EDS', connect_timeout: '1s' }));
+    set.updateEndpoints(eds([['10.0.0.1']]));
+    const before = set.get('c');
+    set.prepare(cluster({ type: 'EDS', connect_timeout: '2s', eds_cluster_config: { service_name: 'other' } }));
+    set.updateEndpoints(eds([['10.0.0.2']], 'other'));
+    expect(set.get('c')).toBe(before);
+    expect(before!.connectTimeoutMs).toBe(1000);
+    set.activate('c');
+    expect(set.get('c')!.connectTimeoutMs).toBe(2000);
+    expect(choices(set, 2)).toEqual(['10.0.0.2', '10.0.0.2']);
+  });
+
+  it('changes nothing of the one that serves when only its settings change, until it is activated', () => {
+    const { set } = world();
+    set.updateCluster(cluster({ type: 'EDS', connect_timeout: '1s' }));
+    set.prepare(cluster({ type: 'EDS', connect_timeout: '2s' }));
+    expect(set.get('c')!.connectTimeoutMs).toBe(1000);
+    set.prepare(cluster({ type: 'EDS', connect_timeout: '3s' }));
+    set.activate('c');
+    expect(set.get('c')!.connectTimeoutMs).toBe(3000);
+  });
+
+  it('does not exist before, where it is new', () => {
+    const { set } = world();
+    set.prepare(cluster({ type: 'EDS' }));
+    expect(set.get('c')).toBeUndefined();
+    set.updateEndpoints(eds([['10.0.0.1']]));
+    set.activate('c');
+    expect(choices(set, 1)).toEqual(['10.0.0.1']);
+  });
+
+  it('waits for the first answer of DNS where another serves meanwhile', async () => {
+    const { set, answers, settle } = world();
+    set.updateCluster(cluster({ type: 'EDS' }));
+    set.updateEndpoints(eds([['10.0.0.1']]));
+    answers.set('a.test', ['10.0.0.9']);
+    set.prepare(cluster({ type: 'STRICT_DNS', load_assignment: assignment([['a.test']]) }));
+    set.activate('c');
+    expect(choices(set, 1)).toEqual(['10.0.0.1']);
+    await settle();
+    expect(choices(set, 1)).toEqual(['10.0.0.9']);
+  });
+
+  it('and went again is gone', () => {
+    const { set } = world();
+    set.prepare(cluster({ type: 'EDS' }));
+    set.removeCluster('c');
+    set.activate('c');
+    expect(set.get('c')).toBeUndefined();
+  });
+
+  it('is refused where its endpoints are to come from elsewhere than ADS', () => {
+    const { set } = world();
+    const path = { eds_config: { path_config_source: { path: '/etc/eds.json' } } };
+    expect(() => set.prepare(cluster({ type: 'EDS', eds_cluster_config: path }))).toThrow(
+      new ConfigError('Cluster c: eds_cluster_config.eds_config.path_config_source: not supported, expected ads'),
+    );
+  });
+});
+
 describe('the choice of a host', () => {
   it('is each in turn', () => {
     const { set } = world();

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_DiscoveryType } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { requireAds } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
 import { type ClusterDeps, UpstreamCluster } from './cluster.ts';
 import { DnsDiscovery } from './dns-cluster.ts';
@@ -22,10 +23,19 @@ interface Entry {
   dns: DnsDiscovery | undefined;
 }
 
+/** A version of a cluster that was checked and waits to take over. */
+interface Prepared {
+  /** The one that serves where the new version is a change of it, else one of its own. */
+  readonly entry: Entry;
+  /** Changes the one that serves. */
+  readonly apply: () => void;
+}
+
 /** Clusters by name. An update touches only what changed: pools of unchanged hosts stay. */
 export class ClusterSet {
   readonly #deps: ClusterDeps;
   readonly #entries = new Map<string, Entry>();
+  readonly #prepared = new Map<string, Prepared>();
   /** Endpoints by EDS service name; they may arrive before their cluster. */
   readonly #assignments = new Map<string, readonly EndpointConfig[]>();
   readonly #byService = new Map<string, Set<Entry>>();
@@ -34,8 +44,17 @@ export class ClusterSet {
     this.#deps = deps;
   }
 
-  /** Adds a cluster or takes its new configuration. @throws ConfigError, then the old one stays */
+  /** Adds a cluster or takes its new configuration, at once. @throws ConfigError, then the old one stays */
   updateCluster(config: Cluster): void {
+    this.prepare(config);
+    this.activate(config.name);
+  }
+
+  /**
+   * Checks a cluster. It serves from `activate` on; until then the version before does. A new one has its hosts when it begins.
+   * @throws ConfigError, then nothing has changed
+   */
+  prepare(config: Cluster): void {
     const type = discoveryType(config);
     const inline = config.loadAssignment === undefined ? undefined : readEndpoints(config.loadAssignment, config.name);
     if (type === Cluster_DiscoveryType.STATIC) {
@@ -49,55 +68,92 @@ export class ClusterSet {
     }
     const serviceName =
       type === Cluster_DiscoveryType.EDS ? config.edsClusterConfig?.serviceName || config.name : undefined;
+    if (serviceName !== undefined)
+      requireAds(config.edsClusterConfig?.edsConfig, `Cluster ${config.name}: eds_cluster_config.eds_config`);
     const existing = this.#entries.get(config.name);
-    let entry: Entry;
-    if (existing !== undefined && existing.discovery === type && existing.serviceName === serviceName) {
-      existing.cluster.configure(config);
-      entry = existing;
-    } else {
-      const cluster = new UpstreamCluster(config, this.#deps);
-      if (existing !== undefined) this.removeCluster(config.name);
-      entry = { cluster, discovery: type, serviceName, dns: undefined };
-      this.#entries.set(config.name, entry);
-      if (serviceName !== undefined) {
-        let sharing = this.#byService.get(serviceName);
-        if (sharing === undefined) {
-          sharing = new Set();
-          this.#byService.set(serviceName, sharing);
-        }
-        sharing.add(entry);
-      }
+    const same = existing !== undefined && existing.discovery === type && existing.serviceName === serviceName;
+    const change = same ? existing.cluster.prepare(config) : undefined;
+    const entry = same
+      ? existing
+      : { cluster: new UpstreamCluster(config, this.#deps), discovery: type, serviceName, dns: undefined };
+    this.#discard(config.name);
+    const apply = () => {
+      change?.();
+      if (type === Cluster_DiscoveryType.STATIC) setHosts(entry.cluster, inline ?? []);
+      else entry.dns?.setEndpoints(inline ?? []);
+    };
+    this.#prepared.set(config.name, { entry, apply: same ? apply : () => {} });
+    if (!same) this.#begin(entry, inline ?? []);
+  }
+
+  /** Lets what was prepared take over. One that has to look names up first waits for that where there is another to serve meanwhile. */
+  activate(name: string): void {
+    const prepared = this.#prepared.get(name);
+    if (prepared === undefined) return;
+    const { entry, apply } = prepared;
+    const serving = this.#entries.get(name);
+    if (entry.dns !== undefined && serving !== undefined && serving !== entry) {
+      void entry.dns.resolved.then(() => {
+        if (this.#prepared.get(name) === prepared) this.#takeOver(name, prepared);
+      });
+      return;
     }
-    if (serviceName !== undefined) {
-      const known = this.#assignments.get(serviceName);
-      if (known !== undefined) setHosts(entry.cluster, known);
-    } else if (type === Cluster_DiscoveryType.STATIC) {
-      setHosts(entry.cluster, inline ?? []);
-    } else if (type !== Cluster_DiscoveryType.ORIGINAL_DST) {
-      if (entry.dns === undefined) {
-        entry.dns = new DnsDiscovery(entry.cluster, inline ?? [], type === Cluster_DiscoveryType.LOGICAL_DNS);
-        entry.dns.start();
-      } else {
-        entry.dns.setEndpoints(inline ?? []);
-      }
-    }
+    apply();
+    this.#takeOver(name, prepared);
   }
 
   /** Takes a cluster away: requests under way finish, idle connections close. */
   removeCluster(name: string): void {
+    this.#discard(name);
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
+    this.#retire(entry);
+  }
+
+  #takeOver(name: string, { entry }: Prepared): void {
+    this.#prepared.delete(name);
+    const before = this.#entries.get(name);
+    if (before === entry) return;
+    this.#entries.set(name, entry);
+    if (before !== undefined) this.#retire(before);
+  }
+
+  /** Starts to find the hosts of a new cluster. */
+  #begin(entry: Entry, inline: readonly EndpointConfig[]): void {
+    const { cluster, discovery, serviceName } = entry;
+    if (serviceName !== undefined) {
+      let sharing = this.#byService.get(serviceName);
+      if (sharing === undefined) {
+        sharing = new Set();
+        this.#byService.set(serviceName, sharing);
+      }
+      sharing.add(entry);
+      const known = this.#assignments.get(serviceName);
+      if (known !== undefined) setHosts(cluster, known);
+    } else if (discovery === Cluster_DiscoveryType.STATIC) {
+      setHosts(cluster, inline);
+    } else if (discovery !== Cluster_DiscoveryType.ORIGINAL_DST) {
+      entry.dns = new DnsDiscovery(cluster, inline, discovery === Cluster_DiscoveryType.LOGICAL_DNS);
+      entry.dns.start();
+    }
+  }
+
+  /** Forgets a version that never served. */
+  #discard(name: string): void {
+    const prepared = this.#prepared.get(name);
+    if (prepared === undefined) return;
+    this.#prepared.delete(name);
+    if (prepared.entry !== this.#entries.get(name)) this.#retire(prepared.entry);
+  }
+
+  #retire(entry: Entry): void {
     entry.dns?.stop();
     entry.cluster.drain();
-    if (entry.serviceName !== undefined) {
-      const sharing = this.#byService.get(entry.serviceName);
-      sharing?.delete(entry);
-      if (sharing?.size === 0) {
-        this.#byService.delete(entry.serviceName);
-        this.#assignments.delete(entry.serviceName);
-      }
-    }
+    if (entry.serviceName === undefined) return;
+    const sharing = this.#byService.get(entry.serviceName);
+    sharing?.delete(entry);
+    if (sharing?.size === 0) this.#byService.delete(entry.serviceName);
   }
 
   /** Takes the endpoints of an EDS service. @throws ConfigError, then the old ones stay */
@@ -115,6 +171,11 @@ export class ClusterSet {
     for (const entry of this.#byService.get(clusterName) ?? []) setHosts(entry.cluster, endpoints);
   }
 
+  /** Forgets the endpoints of an EDS service that no cluster has any more. */
+  removeEndpoints(serviceName: string): void {
+    if (!this.#byService.has(serviceName)) this.#assignments.delete(serviceName);
+  }
+
   get(name: string): UpstreamCluster | undefined {
     return this.#entries.get(name)?.cluster;
   }
@@ -125,11 +186,12 @@ export class ClusterSet {
 
   /** Stops everything and closes all connections. */
   close(): void {
-    for (const entry of this.#entries.values()) {
+    for (const entry of [...this.#entries.values(), ...Array.from(this.#prepared.values(), ({ entry }) => entry)]) {
       entry.dns?.stop();
       entry.cluster.close();
     }
     this.#entries.clear();
+    this.#prepared.clear();
     this.#byService.clear();
     this.#assignments.clear();
   }

@@ -107,6 +107,15 @@ export class UpstreamCluster {
 
   /** Takes a new configuration of the same cluster; hosts and connections stay. @throws ConfigError, then nothing has changed */
   configure(config: Cluster): void {
+    this.prepare(config)();
+  }
+
+  /**
+   * Checks a new configuration of the same cluster.
+   * @returns what lets it take over
+   * @throws ConfigError
+   */
+  prepare(config: Cluster): () => void {
     checkSupported(config);
     const options = httpProtocolOptions(config);
     const sameTransport =
@@ -121,21 +130,24 @@ export class UpstreamCluster {
           secret: this.deps.secret ?? (() => undefined),
         });
     const thresholds = config.circuitBreakers?.thresholds.find((threshold) => threshold.priority === 0);
-    this.#limits = {
+    const limits: Limits = {
       maxConnections: thresholds?.maxConnections ?? 1024,
       maxPendingRequests: thresholds?.maxPendingRequests ?? 1024,
       maxRequests: thresholds?.maxRequests ?? 1024,
       maxRetries: thresholds?.maxRetries ?? 3,
     };
-    this.connectTimeoutMs = durationMs(config.connectTimeout, 5000);
-    this.idleTimeoutMs = options.idleTimeoutMs;
-    this.maxRequestsPerConnection = options.maxRequestsPerConnection;
-    this.#options = options;
-    this.#transport = transport;
-    this.#config = config;
-    // Connections of another transport (in the clear, or by another name) must not carry one more request.
-    if (!sameTransport) for (const host of this.#hosts) host.dropPools();
-    this.#rebuild();
+    return () => {
+      this.#limits = limits;
+      this.connectTimeoutMs = durationMs(config.connectTimeout, 5000);
+      this.idleTimeoutMs = options.idleTimeoutMs;
+      this.maxRequestsPerConnection = options.maxRequestsPerConnection;
+      this.#options = options;
+      this.#transport = transport;
+      this.#config = config;
+      // Connections of another transport (in the clear, or by another name) must not carry one more request.
+      if (!sameTransport) for (const host of this.#hosts) host.dropPools();
+      this.#rebuild();
+    };
   }
 
   /** Replaces the set of hosts (or tells that weights or health of some changed). Pools of hosts that left are drained. */

@@ -18,11 +18,17 @@ export class DnsDiscovery implements TimerEntry {
   readonly #answers = new Map<string, readonly string[]>();
   #round = 0;
   #stopped = false;
+  readonly #resolved = Promise.withResolvers<void>();
 
   constructor(cluster: UpstreamCluster, endpoints: readonly EndpointConfig[], logical: boolean) {
     this.#cluster = cluster;
     this.#endpoints = endpoints;
     this.#logical = logical;
+  }
+
+  /** Resolves when the names were looked up for the first time, with or without an answer. */
+  get resolved(): Promise<void> {
+    return this.#resolved.promise;
   }
 
   /** Resolves now and at every refresh from now on. */
@@ -72,6 +78,7 @@ export class DnsDiscovery implements TimerEntry {
     }
     const { hosts, changed } = mergeHosts(resolved, this.#cluster.hosts);
     if (changed) this.#cluster.setHosts(hosts);
+    this.#resolved.resolve();
     deps.timers.arm(this, durationMs(config.dnsRefreshRate, 5000));
   }
 }

@@ -59,8 +59,8 @@ export class WorkerPool implements WorkerPort {
     });
   }
 
-  async activate(listeners: readonly string[]): Promise<void> {
-    await this.#inTurn(() => this.#all((worker) => worker.activate(listeners)));
+  async activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void> {
+    await this.#inTurn(() => this.#all((worker) => worker.activate(typeUrl, names)));
   }
 
   async stats(): Promise<StatsSnapshot> {

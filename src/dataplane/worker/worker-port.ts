@@ -26,12 +26,12 @@ export interface WorkerPort {
   /** Binds the published ports; rejects with a ConfigError when one can't be. */
   publish(): Promise<Publish[]>;
   /**
-   * Takes resources of one type. A listener is compiled and its port bound, but serves only once it is activated.
+   * Takes resources of one type. A listener or cluster is checked and prepared (a port bound), but serves only once it is activated.
    * @returns those that were refused; the others are taken
    */
   apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<readonly Refusal[]>;
-  /** Lets the newest version of these listeners take new connections. */
-  activate(listeners: readonly string[]): Promise<void>;
+  /** Lets the newest version of these listeners or clusters take over. */
+  activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void>;
   stats(): Promise<StatsSnapshot>;
   clusters(): Promise<readonly ClusterView[]>;
   /** A level of pino. */

@@ -113,8 +113,9 @@ export class Worker implements WorkerPort {
     return refused;
   }
 
-  async activate(listeners: readonly string[]): Promise<void> {
-    for (const name of listeners) this.#listeners.activate(name);
+  async activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void> {
+    const prepared = typeUrl === TypeUrl.Cluster ? this.#clusters : this.#listeners;
+    for (const name of names) prepared.activate(name);
   }
 
   async stats(): Promise<StatsSnapshot> {
@@ -158,7 +159,7 @@ export class Worker implements WorkerPort {
         return this.#routes.update(routes.name, routes);
       }
       case TypeUrl.Cluster:
-        return this.#clusters.updateCluster(message as ResourceMessages[typeof TypeUrl.Cluster]);
+        return this.#clusters.prepare(message as ResourceMessages[typeof TypeUrl.Cluster]);
       case TypeUrl.ClusterLoadAssignment:
         return this.#clusters.updateEndpoints(message as ResourceMessages[typeof TypeUrl.ClusterLoadAssignment]);
       case TypeUrl.Secret:
@@ -181,7 +182,8 @@ export class Worker implements WorkerPort {
         this.#secrets.remove(name);
         return;
       case TypeUrl.ClusterLoadAssignment:
-        return; // goes with its cluster
+        this.#clusters.removeEndpoints(name);
+        return;
     }
   }
 }
