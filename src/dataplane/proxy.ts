@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { AdsClient } from '../xds/client.ts';
+import { AdsClient, type AdsClientOptions } from '../xds/client.ts';
 import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
 import { TypeUrl } from '../xds/resources.ts';
 import type { ClientTls } from '../xds/tls.ts';
@@ -30,6 +30,13 @@ export interface ProxyOptions {
   readonly xdsTls?: ClientTls;
   /** Default: incremental, and state of the world where the server does not know that. */
   readonly xdsVariant?: 'delta' | 'state of the world';
+  /** Headers of the connection to the xDS server, read anew for each: Istio's wants `authorization: Bearer …`. */
+  readonly xdsHeaders?: () => Readonly<Record<string, string>>;
+  /**
+   * Where secrets are asked for that come from elsewhere than ADS: cluster name → `unix:PATH` or `host:port`. Istio's `sds-grpc` is the agent's socket, with
+   * the workload's certificate (`default`) and the mesh's CA (`ROOTCA`).
+   */
+  readonly secretServers?: Readonly<Record<string, string>>;
   readonly node: Node;
   /** 1: this process carries the traffic itself; more: as many processes of their own. */
   readonly workers: number;
@@ -95,34 +102,46 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       : new Worker(workerOptions, log);
   const configuration = new Configuration({
     workers,
-    subscribe: (typeUrl, names) => ads.subscribe(typeUrl, names),
+    subscribe: (typeUrl, names, source) => (secretServers.get(source) ?? ads).subscribe(typeUrl, names),
+    secretSources: new Set(Object.keys(options.secretServers ?? {})),
     keepUnusedMs: updateDrainMs,
     now: Date.now,
     log,
   });
   const stats = new Stats();
+  const onResponse: AdsClientOptions['onResponse'] = async (typeUrl, resources, version, removed) => {
+    const prefix = UPDATE_STATS[typeUrl];
+    stats.counter(`${prefix}.update_attempt`).value += 1;
+    try {
+      await configuration.apply(typeUrl, resources, version, removed);
+      stats.counter(`${prefix}.update_success`).value += 1;
+    } catch (error) {
+      stats.counter(`${prefix}.update_rejected`).value += 1;
+      throw error;
+    }
+  };
+  const secretServers = new Map(
+    Object.entries(options.secretServers ?? {}).map(([cluster, target]) => [
+      cluster,
+      new AdsClient({ target, service: 'secrets', node, log, onResponse }),
+    ]),
+  );
   const ads = new AdsClient({
     target: options.xds,
+    ...(options.xdsHeaders === undefined ? {} : { headers: options.xdsHeaders }),
     ...(options.xdsTls === undefined ? {} : { tls: options.xdsTls }),
     ...(options.xdsVariant === undefined ? {} : { variant: options.xdsVariant }),
     node,
     log,
-    async onResponse(typeUrl, resources, version, removed) {
-      const prefix = UPDATE_STATS[typeUrl];
-      stats.counter(`${prefix}.update_attempt`).value += 1;
-      try {
-        await configuration.apply(typeUrl, resources, version, removed);
-        stats.counter(`${prefix}.update_success`).value += 1;
-      } catch (error) {
-        stats.counter(`${prefix}.update_rejected`).value += 1;
-        throw error;
-      }
-    },
+    onResponse,
     onConnectionChange(connected) {
       stats.gauge('control_plane.connected_state').value = connected ? 1 : 0;
     },
   });
 
+  const closeClients = async () => {
+    await Promise.all([ads, ...secretServers.values()].map((client) => client.close()));
+  };
   let phase: ServerState = 'INITIALIZING';
   const closed = Promise.withResolvers<void>();
   const endpoints: RunningEndpoint[] = [];
@@ -132,7 +151,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     closing ??= (async () => {
       phase = 'DRAINING';
       configuration.close();
-      await ads.close();
+      await closeClients();
       await Promise.all([workers.close(), ...endpoints.map((endpoint) => endpoint.close())]);
       closed.resolve();
     })();
@@ -140,7 +159,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   };
   const drainListeners = () => {
     phase = 'DRAINING';
-    draining ??= ads.close().then(() => workers.drain(drainMs));
+    draining ??= closeClients().then(() => workers.drain(drainMs));
     return draining;
   };
   const drain = async () => {
@@ -203,7 +222,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     });
     ads.subscribe(TypeUrl.Cluster, '*');
     ads.subscribe(TypeUrl.Listener, '*');
-    ads.start();
+    for (const client of [ads, ...secretServers.values()]) client.start();
     return {
       adminPort: admin.port,
       published,

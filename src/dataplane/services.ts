@@ -17,6 +17,8 @@ export interface DataplaneServices {
   readonly stats: Stats;
   /** Builds the logger of a filter's `access_log` field. Throws ConfigError for a sink or format it does not know. */
   readonly accessLogger: (configs: readonly AccessLog[]) => AccessLogger;
+  /** Told what of a configuration is left out, and why that is no harm. Said to the user once for each `what`. */
+  readonly skipped?: (what: string, why: string) => void;
   readonly timers: TimerWheel;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

@@ -2,7 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, type Metadata, status } from '@grpc/grpc-js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import {
   DeltaDiscoveryRequestSchema,
@@ -10,7 +10,7 @@ import {
   DiscoveryRequestSchema,
   type DiscoveryResponse,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { aggregatedDiscoveryService } from './service.ts';
+import { aggregatedDiscoveryService, streamSecrets } from './service.ts';
 
 /** What a request is to say. */
 export interface Ask {
@@ -47,7 +47,7 @@ export interface Received {
 /** A variant of the protocol. */
 export interface ClientVariant {
   readonly name: 'state of the world' | 'delta';
-  open(channel: Client): ClientDuplexStream<unknown, unknown>;
+  open(channel: Client, metadata: Metadata): ClientDuplexStream<unknown, unknown>;
   request(ask: Ask): unknown;
   /** @param message a response of this variant */
   read(message: unknown): Received;
@@ -55,9 +55,14 @@ export interface ClientVariant {
 
 export const stateOfTheWorldClient: ClientVariant = {
   name: 'state of the world',
-  open(channel) {
+  open(channel, metadata) {
     const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.streamAggregatedResources;
-    return channel.makeBidiStreamRequest(path, requestSerialize as (message: unknown) => Buffer, responseDeserialize);
+    return channel.makeBidiStreamRequest(
+      path,
+      requestSerialize as (message: unknown) => Buffer,
+      responseDeserialize,
+      metadata,
+    );
   },
   request({ typeUrl, node, wanted, version, nonce, error }) {
     const resourceNames = wanted === '*' ? [] : [...wanted];
@@ -77,11 +82,30 @@ export const stateOfTheWorldClient: ClientVariant = {
   },
 };
 
+/** A server of secrets alone. */
+export const secretsClient: ClientVariant = {
+  ...stateOfTheWorldClient,
+  open(channel, metadata) {
+    const { path, requestSerialize, responseDeserialize } = streamSecrets;
+    return channel.makeBidiStreamRequest(
+      path,
+      requestSerialize as (message: unknown) => Buffer,
+      responseDeserialize,
+      metadata,
+    );
+  },
+};
+
 export const deltaClient: ClientVariant = {
   name: 'delta',
-  open(channel) {
+  open(channel, metadata) {
     const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.deltaAggregatedResources;
-    return channel.makeBidiStreamRequest(path, requestSerialize as (message: unknown) => Buffer, responseDeserialize);
+    return channel.makeBidiStreamRequest(
+      path,
+      requestSerialize as (message: unknown) => Buffer,
+      responseDeserialize,
+      metadata,
+    );
   },
   request({ typeUrl, node, told, wanted, held, nonce, answers, error }) {
     const first = told === undefined;

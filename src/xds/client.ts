@@ -2,9 +2,15 @@
 
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type ChannelCredentials, Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { type ClientVariant, deltaClient, type Received, stateOfTheWorldClient } from './client-variants.ts';
+import {
+  type ClientVariant,
+  deltaClient,
+  type Received,
+  secretsClient,
+  stateOfTheWorldClient,
+} from './client-variants.ts';
 import { leadingName } from './decode-route-configuration.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import { ResourceSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
@@ -24,8 +30,12 @@ export interface DecodedResource {
 }
 
 export interface AdsClientOptions {
-  /** `host:port` of the control plane. */
+  /** `host:port` of the control plane, or `unix:PATH`. */
   target: string;
+  /** `ads` (default): the aggregated service. `secrets`: SecretDiscoveryService, which Istio's agent and SPIRE serve. */
+  service?: 'ads' | 'secrets';
+  /** Headers of each stream (an `authorization`), read anew for each: tokens are rotated. Throwing costs this attempt. */
+  headers?: () => Readonly<Record<string, string>>;
   /** Who we are; sent with the first request of each stream. */
   node: Node;
   log: Logger;
@@ -157,12 +167,20 @@ export class AdsClient {
   }
 
   #preferred(): ClientVariant {
+    if (this.#options.service === 'secrets') return secretsClient;
     return this.#options.variant === 'state of the world' ? stateOfTheWorldClient : deltaClient;
   }
 
   #connect(): void {
     this.#retryTimer = undefined;
     const variant = this.#variant;
+    const metadata = new Metadata();
+    try {
+      for (const [name, value] of Object.entries(this.#options.headers?.() ?? {})) metadata.set(name, value);
+    } catch (error) {
+      this.#lost(status.UNAUTHENTICATED, (error as Error).message);
+      return;
+    }
     // A channel of its own for each attempt: the waiting between attempts is ours alone, not also the channel's.
     const channel = new Client(this.#options.target, this.#credentials, {
       ...KEEPALIVE_OPTIONS,
@@ -174,7 +192,7 @@ export class AdsClient {
         ? {}
         : { 'grpc.ssl_target_name_override': this.#options.tls.serverName }),
     });
-    const call = variant.open(channel);
+    const call = variant.open(channel, metadata);
     const stream: Stream = { variant, channel, call, told: new Map(), nonces: new Map(), nodeSent: false };
     this.#stream = stream;
     // Written before the connection stands, so that the first requests leave with it.

@@ -32,6 +32,12 @@ export const aggregatedDiscoveryService = {
   ),
 };
 
+/** Secrets alone, state of the world: what Istio's agent serves on its socket. */
+export const streamSecrets = {
+  ...aggregatedDiscoveryService.streamAggregatedResources,
+  path: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
+};
+
 /** The largest message either side takes: 10,000 virtual hosts are about 3 MB, so this is 200,000 of them. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 

@@ -13,10 +13,18 @@ import {
   StdoutAccessLogSchema,
 } from '../../xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { ConfigError } from '../connection.ts';
+import { filterType } from '../istio-filters.ts';
 import type { AccessLogger, StreamInfo } from '../stream-info.ts';
 import { compileFilter, type RecordFilter } from './filters.ts';
 import { compileJsonFormat, compileTextFormat, DEFAULT_TEXT_FORMAT, type LineFormat } from './formats.ts';
 import type { AccessLogSink, AccessLogSinks } from './sinks.ts';
+
+/** Access logs that are sent to a server. They are traffic's record, not its condition: without them it is served all the same. */
+const REMOTE = new Set([
+  'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig',
+  'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig',
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig',
+]);
 
 interface Entry {
   readonly filter: RecordFilter | undefined;
@@ -28,11 +36,24 @@ interface Entry {
  * @param configs the `access_log` entries of a filter or listener
  * @param sinks where lines go: one per worker, shared by all loggers
  * @returns a logger that writes one line per entry whose filter matches; with no entries, one that does nothing
+ * @param skipped told of access logs that are sent elsewhere, which Limen does not do
  * @throws ConfigError naming the entry and the field that Limen cannot serve
  */
-export function createAccessLogger(configs: readonly AccessLog[], sinks: AccessLogSinks): AccessLogger {
+export function createAccessLogger(
+  configs: readonly AccessLog[],
+  sinks: AccessLogSinks,
+  skipped: (what: string, why: string) => void = () => {},
+): AccessLogger {
   // Everything is checked before the first file is opened: a refused configuration leaves nothing behind.
-  const compiled = configs.map((config, index) => compileEntry(config, `access_log[${index}]`));
+  const compiled = configs.flatMap((config, index) => {
+    const type = filterType(config.configType.value);
+    if (!REMOTE.has(type)) return [compileEntry(config, `access_log[${index}]`)];
+    skipped(
+      `access log ${config.name} (${type})`,
+      'left out: access logs are written to files, stdout and stderr only',
+    );
+    return [];
+  });
   const entries: Entry[] = compiled.map(({ path, filter, format }) => ({ filter, format, sink: sinks.open(path) }));
   const only = entries[0];
   if (only === undefined) return { log: () => {} };

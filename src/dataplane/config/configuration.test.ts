@@ -30,7 +30,8 @@ function configuration(options: Partial<ConfigurationOptions> = {}) {
     async apply(typeUrl: TypeUrl, changed: readonly { name: string }[], removed: readonly string[]) {
       for (const { name } of changed) told.push(`${shortTypeName(typeUrl)} ${name}`);
       for (const name of removed) told.push(`${shortTypeName(typeUrl)} -${name}`);
-      return changed.filter(({ name }) => name === 'bad').map(({ name }) => ({ name, message: `${name} is bad` }));
+      const refused = changed.filter(({ name }) => name === 'bad');
+      return { refused: refused.map(({ name }) => ({ name, message: `${name} is bad` })), skipped: [] };
     },
     async activate(_typeUrl: TypeUrl, names: readonly string[]) {
       for (const name of names) told.push(`activate ${name}`);

@@ -7,7 +7,7 @@ import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.j
 import type { Listener } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
 import { ConfigError } from '../connection.ts';
-import type { WorkerPort } from '../worker/worker-port.ts';
+import type { Skip, WorkerPort } from '../worker/worker-port.ts';
 import { ADS } from './config-source.ts';
 import { ConfigState } from './config-state.ts';
 import { clusterReferences, listenerReferences, type Reference } from './references.ts';
@@ -63,6 +63,8 @@ export class Configuration {
   readonly #warming = new Map<string, Warming>();
   /** Names that were waited for in vain: the next version of a listener does not wait for them again. */
   readonly #missing = new Set<string>();
+  /** What was said to be left out. */
+  readonly #skipped = new Set<string>();
   /** Sources of secrets that were complained about. */
   readonly #unreachable = new Set<string>();
   /** Sources that were asked for secrets. */
@@ -115,11 +117,12 @@ export class Configuration {
       throw new ConfigError(`${shortTypeName(typeUrl)}: ${firstDuplicate(resources)} is there twice`);
     const removed = ROOTS.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
     const changed = resources.filter((resource) => !this.state.isUnchanged(typeUrl, resource));
-    const refusals = await workers.apply(
+    const { refused: refusals, skipped } = await workers.apply(
       typeUrl,
       changed.map(({ name, any, message }) => ({ name, value: any.value, message })),
       removed,
     );
+    this.#tellSkipped(typeUrl, skipped);
     const refused = new Map(refusals.map(({ name, message }) => [name, message]));
     const accepted = changed.filter(({ name }) => !refused.has(name));
     for (const { name } of resources) if (!refused.has(name)) this.state.clearFailure(typeUrl, name);
@@ -160,7 +163,8 @@ export class Configuration {
   async restore(worker: WorkerPort): Promise<void> {
     for (const typeUrl of RESTORE_ORDER) {
       const resources = this.state.accepted(typeUrl).map(({ name, any }) => ({ name, value: any.value }));
-      for (const { name, message } of await worker.apply(typeUrl, resources, []))
+      const { refused } = await worker.apply(typeUrl, resources, []);
+      for (const { name, message } of refused)
         this.#options.log.error({ resource: name, reason: message }, 'new worker refused what others serve');
     }
     // A version that is still warming serves at once here: a worker has no older one.
@@ -172,6 +176,15 @@ export class Configuration {
     this.#closed = true;
     for (const { timers } of this.#warming.values()) for (const timer of timers) clearTimeout(timer);
     for (const timer of this.#forget.values()) clearTimeout(timer);
+  }
+
+  /** Once for each thing, however many resources have it and however often they come. */
+  #tellSkipped(typeUrl: TypeUrl, skipped: readonly Skip[]): void {
+    for (const { name, what, why } of skipped) {
+      if (this.#skipped.has(what)) continue;
+      this.#skipped.add(what);
+      this.#options.log.info({ type: shortTypeName(typeUrl), resource: name }, `${what} ${why}`);
+    }
   }
 
   /** What does not exist is not waited for. */

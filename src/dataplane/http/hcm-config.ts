@@ -1,9 +1,7 @@
 // An HttpConnectionManager configuration, checked and turned into what the connection needs per request.
 
 import { networkInterfaces } from 'node:os';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '../../xds/gen/envoy/config/core/v3/protocol_pb.js';
-import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManager_CodecType as CodecType,
   type HttpConnectionManager,
@@ -17,11 +15,11 @@ import type { AccessLogger } from '../stream-info.ts';
 import { durationMs } from '../upstream/duration.ts';
 import { type ClientCertHeader, compileClientCertHeader } from './client-certificate.ts';
 import { createHcmStats, type HcmStats } from './hcm-stats.ts';
+import { readHttpFilters } from './http-filters.ts';
 import { compileInternalAddresses } from './internal-addresses.ts';
 import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
 
 const HOUR = 3_600_000;
-const ROUTER = 'envoy.filters.http.router';
 // Envoy waits for ever for the end of a request head unless told otherwise. A bound keeps slow senders from holding connections.
 const DEFAULT_HEADERS_TIMEOUT_MS = 60_000;
 
@@ -82,7 +80,10 @@ export interface HcmConfig {
 /** @throws ConfigError naming the field that cannot be served */
 export function compileHcmConfig(config: HttpConnectionManager, services: DataplaneServices): HcmConfig {
   rejectUnsupported(config);
-  const router = routerFilter(config);
+  const skipped = services.skipped ?? (() => {});
+  const router = readHttpFilters(config.httpFilters, (name, why) => skipped(`HTTP filter ${name}`, why));
+  const tracer = config.tracing?.provider?.name;
+  if (tracer !== undefined) skipped(`tracing provider ${tracer}`, 'left out: spans are not reported');
   const common = config.commonHttpProtocolOptions;
   const http1 = config.httpProtocolOptions;
   const underscores = common?.headersWithUnderscoresAction ?? Underscores.ALLOW;
@@ -154,22 +155,6 @@ function routeHolder(config: HttpConnectionManager, services: DataplaneServices)
         `HttpConnectionManager: ${routeSpecifier.case ?? 'route_specifier'} is not supported; use rds or route_config`,
       );
   }
-}
-
-function routerFilter(config: HttpConnectionManager): { suppressEnvoyHeaders: boolean } {
-  const last = config.httpFilters.at(-1);
-  const typed = last?.configType.case === 'typedConfig' ? last.configType.value : undefined;
-  const router = typed === undefined ? undefined : anyUnpack(typed, RouterSchema);
-  if (last === undefined || (router === undefined && last.name !== ROUTER)) {
-    throw new ConfigError(
-      `HttpConnectionManager: http_filters: the last filter must be ${ROUTER}, got ${last?.name ?? 'none'}`,
-    );
-  }
-  for (const filter of config.httpFilters.slice(0, -1)) {
-    if (filter.isOptional || filter.disabled) continue;
-    throw new ConfigError(`HttpConnectionManager: http_filters: ${filter.name} is not supported; only ${ROUTER} is`);
-  }
-  return { suppressEnvoyHeaders: router?.suppressEnvoyHeaders ?? false };
 }
 
 function rejectUnsupported(config: HttpConnectionManager): void {

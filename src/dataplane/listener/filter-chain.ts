@@ -11,6 +11,7 @@ import {
   DownstreamTlsContextSchema,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { ConfigError, type NetworkFilter } from '../connection.ts';
+import { REPORTS_ONLY } from '../istio-filters.ts';
 import type { DataplaneServices } from '../services.ts';
 import type { SecretSet } from '../tls/secrets.ts';
 import { compileServerTls } from '../tls/server-tls-config.ts';
@@ -82,7 +83,7 @@ export class FilterChain {
     this.#listener = listener;
     const { log, stats } = services.dataplane;
     const terminal = terminalFilter(config.filters, field, (name) =>
-      log.info({ listener: listener.listenerName, filter: name }, 'network filter left out: it only reports'),
+      services.dataplane.skipped?.(`network filter ${name}`, REPORTS_ONLY),
     );
     const tls = downstreamTlsOf(config, field);
     if (tls !== undefined) {

@@ -29,6 +29,7 @@ import { inspectTls } from './tls-inspector.ts';
 const DEFAULT_INSPECTION_TIMEOUT_MS = 15_000;
 
 const TLS_INSPECTOR = 'envoy.filters.listener.tls_inspector';
+const HTTP_INSPECTOR = 'envoy.filters.listener.http_inspector';
 
 /** A compiled listener. Immutable: an update is a new one that takes over unchanged chains. */
 export class Listener {
@@ -214,9 +215,15 @@ function createListenerStats(prefix: string, stats: Stats): ListenerStats {
 }
 
 function rejectUnsupported(config: ListenerConfig): void {
-  const unknown = config.listenerFilters.find((filter) => filter.name !== TLS_INSPECTOR);
+  // What the HTTP inspector finds out is looked at by filter chain matches alone; plain text is HTTP here where the chain's filter says so.
+  const byProtocol = config.filterChains.some((chain) => chain.filterChainMatch?.applicationProtocols.length);
+  const unknown = config.listenerFilters.find(
+    ({ name }) => name !== TLS_INSPECTOR && (name !== HTTP_INSPECTOR || byProtocol),
+  );
   if (unknown !== undefined)
-    throw new ConfigError(`listener_filters: '${unknown.name}' is not supported, expected ${TLS_INSPECTOR}`);
+    throw new ConfigError(
+      `listener_filters: '${unknown.name}' is not supported${unknown.name === HTTP_INSPECTOR ? ' beside filter chains with application_protocols' : ''}, expected ${TLS_INSPECTOR}`,
+    );
   const field =
     (config.filterChainMatcher && 'filter_chain_matcher') ||
     (config.udpListenerConfig && 'udp_listener_config') ||

@@ -11,6 +11,7 @@ import {
   TcpProxySchema,
 } from '../../xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { ConfigError } from '../connection.ts';
+import { filterType, reportsOnly } from '../istio-filters.ts';
 
 /** The last filter of a chain, decoded. */
 export type TerminalFilter =
@@ -22,12 +23,6 @@ const HTTP_CONNECTION_MANAGER = typeUrl(HttpConnectionManagerSchema.typeName);
 const TCP_PROXY = typeUrl(TcpProxySchema.typeName);
 /** Takes the cluster's name from the SNI (Istio's AUTO_PASSTHROUGH). */
 const SNI_CLUSTER = typeUrl('envoy.extensions.filters.network.sni_cluster.v3.SniCluster');
-
-/**
- * What Istio adds only to report on traffic: leaving it out changes no byte of it. Anything else that is unknown is refused, since leaving out,
- * say, an authorization filter would open what it closes.
- */
-const REPORTING_ONLY = new Set(['istio.metadata_exchange', 'envoy.filters.network.metadata_exchange', 'istio.stats']);
 
 /**
  * @param filters in the order of the configuration
@@ -43,7 +38,7 @@ export function terminalFilter(
   let clusterFromSni = false;
   for (const [index, { name, configType }] of filters.entries()) {
     const at = `${field}.filters[${index}] (${name})`;
-    if (REPORTING_ONLY.has(name)) {
+    if (configType.case === 'typedConfig' && reportsOnly(name, filterType(configType.value))) {
       onSkipped(name);
       continue;
     }
@@ -56,7 +51,7 @@ export function terminalFilter(
     }
     if (any.typeUrl !== HTTP_CONNECTION_MANAGER && any.typeUrl !== TCP_PROXY)
       throw new ConfigError(
-        `${at}: a filter of type ${any.typeUrl} is not supported, expected HttpConnectionManager, TcpProxy or SniCluster`,
+        `${at}: a filter of type ${filterType(any) || any.typeUrl} is not supported, expected HttpConnectionManager, TcpProxy or SniCluster`,
       );
     if (!isLast) throw new ConfigError(`${at}: a terminal filter must be the last one`);
     try {

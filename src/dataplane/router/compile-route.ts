@@ -1,6 +1,8 @@
 // Compiles one Route of a virtual host. Refuses what it cannot do rather than routing without it.
 
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import {
+  FilterConfigSchema,
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type Route,
   type RouteAction,
@@ -8,6 +10,7 @@ import {
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { FractionalPercent_DenominatorType as Denominator } from '../../xds/gen/envoy/type/v3/percent_pb.js';
 import { ConfigError } from '../connection.ts';
+import { filterType, reportsOnly } from '../istio-filters.ts';
 import { durationMs } from '../upstream/duration.ts';
 import { compileHeaderMatcher, compileQueryParameterMatcher, type RequestPredicate } from './header-matcher.ts';
 import { compileHeaderMutation } from './header-mutation.ts';
@@ -77,9 +80,16 @@ export function compileRoute(
   };
 }
 
-/** Configuration for HTTP filters that are not there would change security or behaviour silently. @throws ConfigError */
-export function rejectFilterConfig(typedPerFilterConfig: Readonly<Record<string, unknown>>, field: string): void {
-  for (const name of Object.keys(typedPerFilterConfig)) {
+/**
+ * Configuration for HTTP filters that are not there would change security or behaviour silently. What is optional, disabled, or for a filter that only
+ * reports goes with its filter, which was told to be left out.
+ * @throws ConfigError
+ */
+export function rejectFilterConfig(typedPerFilterConfig: Readonly<Record<string, Any>>, field: string): void {
+  for (const [name, any] of Object.entries(typedPerFilterConfig)) {
+    const wrapped = anyUnpack(any, FilterConfigSchema);
+    if (wrapped?.isOptional || wrapped?.disabled) continue;
+    if (reportsOnly(name, filterType(wrapped?.config ?? any))) continue;
     throw new ConfigError(`${field}.typed_per_filter_config[${name}]: this HTTP filter is not supported`);
   }
 }

@@ -83,7 +83,8 @@ export class TcpSession {
       return;
     }
     this.#info.upstreamHost = host.address;
-    const socket = cluster.transport.connect({
+    const transport = cluster.transportOf(host);
+    const socket = transport.connect({
       host: host.ip,
       port: host.port,
       noDelay: true,
@@ -117,7 +118,7 @@ export class TcpSession {
     };
     socket.on('error', onConnectError);
     socket.on('close', onConnectClose);
-    socket.once(cluster.transport.connectedEvent, () => {
+    socket.once(transport.connectedEvent, () => {
       timers.disarm(timer);
       socket.off('close', onConnectClose);
       this.#info.responseFlags = NO_FLAGS;

@@ -8,6 +8,7 @@ import type {
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { TlsParameters_TlsProtocol as TlsProtocol } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { DownstreamTlsContext } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { requireGrpc } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
 import { checkTrust, compileIdentity, type Identity } from './secrets.ts';
 
@@ -78,6 +79,8 @@ export function compileServerTls(context: DownstreamTlsContext, field: string): 
   const identities = common.tlsCertificates.map((certificate, index) =>
     compileIdentity(certificate, `${at}.tls_certificates[${index}]`),
   );
+  for (const { sdsConfig } of common.tlsCertificateSdsSecretConfigs)
+    requireGrpc(sdsConfig, `${at}.tls_certificate_sds_secret_configs.sds_config`);
   const identitySecrets = common.tlsCertificateSdsSecretConfigs.map((config) => config.name);
   if (identities.length + identitySecrets.length === 0) throw new ConfigError(`${at}: no certificate`);
   const requireClientCertificate = context.requireClientCertificate ?? false;
@@ -110,9 +113,14 @@ function validationOf(
       checkTrust(type.value, `${field}.validation_context`);
       return { validation: type.value, validationSecret: undefined };
     case 'validationContextSdsSecretConfig':
+      requireGrpc(type.value.sdsConfig, `${field}.validation_context_sds_secret_config.sds_config`);
       return { validation: undefined, validationSecret: type.value.name };
     case 'combinedValidationContext': {
       const { defaultValidationContext, validationContextSdsSecretConfig } = type.value;
+      requireGrpc(
+        validationContextSdsSecretConfig?.sdsConfig,
+        `${field}.combined_validation_context.validation_context_sds_secret_config.sds_config`,
+      );
       if (defaultValidationContext !== undefined)
         checkTrust(defaultValidationContext, `${field}.combined_validation_context.default_validation_context`);
       return { validation: defaultValidationContext, validationSecret: validationContextSdsSecretConfig?.name };

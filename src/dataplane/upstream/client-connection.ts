@@ -57,7 +57,7 @@ export class ClientConnection implements TimerEntry {
   /** Starts connecting; the pool hears onConnected or onClosed. */
   connect(): void {
     const { cluster, host, serverName } = this.pool;
-    const { transport } = cluster;
+    const transport = cluster.transportOf(host);
     const socket = transport.connect({ host: host.ip, port: host.port, noDelay: true }, serverName);
     this.#socket = socket;
     this.#writer = new RequestWriter(socket);

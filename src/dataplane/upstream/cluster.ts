@@ -1,12 +1,11 @@
 // One upstream cluster: its configuration as numbers, its hosts, its circuit breakers, and the choice of a host.
 
 import type { Socket, TcpNetConnectOpts } from 'node:net';
-import { create, equals } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_LbPolicy } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { TransportSocketSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { ConfigError } from '../connection.ts';
+import { filterType, REPORTS_ONLY, reportsOnly } from '../istio-filters.ts';
 import type { Stats } from '../stats/stats.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
 import type { CompiledSecret } from '../tls/secrets.ts';
@@ -16,7 +15,8 @@ import type { Host } from './host.ts';
 import { HttpPool } from './http-pool.ts';
 import { LeastRequest, type LoadBalancer, RandomChoice, RoundRobin } from './load-balancer.ts';
 import { type HttpOptions, httpProtocolOptions } from './protocol-options.ts';
-import { compileTransport, type UpstreamTransport } from './transport-socket.ts';
+import { compileTransports, sameTransports, type TransportChoice } from './transport-choice.ts';
+import type { UpstreamTransport } from './transport-socket.ts';
 
 /** What clusters need from outside. */
 export interface ClusterDeps {
@@ -24,6 +24,8 @@ export interface ClusterDeps {
   readonly timers: TimerWheel;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Told what of a configuration is left out, and why that is no harm. */
+  readonly skipped?: (what: string, why: string) => void;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Opens a TCP connection (`net.connect`). */
@@ -52,7 +54,7 @@ export class UpstreamCluster {
   readonly deps: ClusterDeps;
   #config: Cluster;
   #limits!: Limits;
-  #transport!: UpstreamTransport;
+  #transports!: TransportChoice;
   #options!: HttpOptions;
   #hosts: readonly Host[] = [];
   #balancer: LoadBalancer = new RoundRobin([], 0);
@@ -83,9 +85,9 @@ export class UpstreamCluster {
     return this.#limits;
   }
 
-  /** How sockets to the hosts are opened: with TLS where the cluster has it. The only way to reach them. */
-  get transport(): UpstreamTransport {
-    return this.#transport;
+  /** How sockets to a host are opened: with TLS where the cluster or the host has it. The only way to reach it. */
+  transportOf(host: Host): UpstreamTransport {
+    return this.#transports.of(host.transportMetadata);
   }
 
   /** All hosts, healthy or not. */
@@ -116,19 +118,17 @@ export class UpstreamCluster {
    * @throws ConfigError
    */
   prepare(config: Cluster): () => void {
-    checkSupported(config);
+    checkSupported(config, this.deps.skipped ?? (() => {}));
     const options = httpProtocolOptions(config);
     const sameTransport =
-      this.#transport !== undefined &&
-      equals(TransportSocketSchema, config.transportSocket ?? NO_TLS, this.#config.transportSocket ?? NO_TLS) &&
+      this.#transports !== undefined &&
+      sameTransports(config, this.#config) &&
       options.autoSni === this.#options.autoSni &&
       options.autoSanValidation === this.#options.autoSanValidation;
-    const transport = sameTransport
-      ? this.#transport
-      : compileTransport(config, options.autoSanValidation, {
-          connect: this.deps.connect,
-          secret: this.deps.secret ?? (() => undefined),
-        });
+    const { connect, secret = () => undefined, skipped = () => {} } = this.deps;
+    const transports = sameTransport
+      ? this.#transports
+      : compileTransports(config, options.autoSanValidation, { connect, secret }, skipped);
     const thresholds = config.circuitBreakers?.thresholds.find((threshold) => threshold.priority === 0);
     const limits: Limits = {
       maxConnections: thresholds?.maxConnections ?? 1024,
@@ -142,7 +142,7 @@ export class UpstreamCluster {
       this.idleTimeoutMs = options.idleTimeoutMs;
       this.maxRequestsPerConnection = options.maxRequestsPerConnection;
       this.#options = options;
-      this.#transport = transport;
+      this.#transports = transports;
       this.#config = config;
       // Connections of another transport (in the clear, or by another name) must not carry one more request.
       if (!sameTransport) for (const host of this.#hosts) host.dropPools();
@@ -235,15 +235,13 @@ export function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: num
   return hosts.filter((host) => host.priority === priorities[0]);
 }
 
-const NO_TLS = create(TransportSocketSchema);
-
 /** An authority without its port, an IPv6 address without brackets. */
 function hostnameOf(authority: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))/.exec(authority) ?? [];
   return (bracketed ?? plain ?? '').toLowerCase();
 }
 
-function checkSupported(config: Cluster): void {
+function checkSupported(config: Cluster, skipped: (what: string, why: string) => void): void {
   const where = `Cluster ${config.name}`;
   if (config.name === '') throw new ConfigError('Cluster: name: expected a name, got an empty string');
   switch (config.lbPolicy) {
@@ -268,5 +266,17 @@ function checkSupported(config: Cluster): void {
       `${where}: health_checks: active health checking is not supported; let EDS carry health_status`,
     );
   }
-  if (config.filters.length > 0) throw new ConfigError(`${where}: filters: upstream network filters are not supported`);
+  for (const { name, typedConfig } of config.filters) {
+    if (!reportsOnly(name, filterType(typedConfig)))
+      throw new ConfigError(`${where}: filters: upstream network filter ${name} is not supported`);
+    skipped(`upstream network filter ${name}`, REPORTS_ONLY);
+  }
+  if (config.upstreamBindConfig !== undefined)
+    throw new ConfigError(
+      `${where}: upstream_bind_config: not supported; connections leave from the address that the system chooses`,
+    );
+  if (config.outlierDetection !== undefined)
+    skipped('outlier_detection of clusters', 'left out: failing hosts are not ejected, retries avoid them');
+  if (config.commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig')
+    skipped('locality_weighted_lb_config of clusters', 'left out: endpoints are weighted each by itself');
 }

@@ -4,6 +4,7 @@ import { HealthStatus } from '../../xds/gen/envoy/config/core/v3/health_check_pb
 import type { ClusterLoadAssignment } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ConfigError } from '../connection.ts';
 import { Host, type HostHealth } from './host.ts';
+import { sameValue, type TransportMetadata } from './transport-choice.ts';
 
 /** One endpoint as configured: an address that may still be a name. */
 export interface EndpointConfig {
@@ -13,13 +14,19 @@ export interface EndpointConfig {
   readonly weight: number;
   readonly priority: number;
   readonly health: HostHealth;
+  /** What it says under `envoy.transport_socket_match`, its locality's fields included. */
+  readonly transportMetadata: TransportMetadata;
 }
+
+const TRANSPORT_MATCH = 'envoy.transport_socket_match';
 
 /** All endpoints of an assignment, localities flattened. @throws ConfigError for addresses that are not sockets */
 export function readEndpoints(assignment: ClusterLoadAssignment, clusterName: string): EndpointConfig[] {
   const endpoints: EndpointConfig[] = [];
   for (const locality of assignment.endpoints) {
+    const ofLocality = locality.metadata?.filterMetadata[TRANSPORT_MATCH];
     for (const lbEndpoint of locality.lbEndpoints) {
+      const ownMetadata = lbEndpoint.metadata?.filterMetadata[TRANSPORT_MATCH];
       const endpoint = lbEndpoint.hostIdentifier.case === 'endpoint' ? lbEndpoint.hostIdentifier.value : undefined;
       const address = endpoint?.address?.address;
       if (
@@ -39,6 +46,7 @@ export function readEndpoints(assignment: ClusterLoadAssignment, clusterName: st
         weight: lbEndpoint.loadBalancingWeight ?? 1,
         priority: locality.priority,
         health: hostHealth(lbEndpoint.healthStatus),
+        transportMetadata: ownMetadata === undefined ? ofLocality : { ...ofLocality, ...ownMetadata },
       });
     }
   }
@@ -59,11 +67,20 @@ export function mergeHosts(
   const hosts = new Map<string, Host>();
   let changed = false;
   for (const endpoint of endpoints) {
-    const { weight, priority, health } = endpoint;
-    const fresh = new Host(endpoint.address, endpoint.port, endpoint.hostname, weight, priority, health);
+    const { weight, priority, health, transportMetadata } = endpoint;
+    const fresh = new Host(
+      endpoint.address,
+      endpoint.port,
+      endpoint.hostname,
+      weight,
+      priority,
+      health,
+      transportMetadata,
+    );
     if (hosts.has(fresh.address)) continue;
     const old = byAddress.get(fresh.address);
-    if (old === undefined || old.hostname !== fresh.hostname) {
+    // Connections of another transport must not carry one more request: a host that asks for another one is another host.
+    if (old === undefined || old.hostname !== fresh.hostname || !sameValue(old.transportMetadata, transportMetadata)) {
       changed = true;
       hosts.set(fresh.address, fresh);
       continue;

@@ -1,6 +1,7 @@
 // One endpoint of a cluster: its address, its health, its numbers, and the HTTP connections kept to it.
 
 import type { HttpPool } from './http-pool.ts';
+import type { TransportMetadata } from './transport-choice.ts';
 
 /** The statistics of one host, as `/clusters` prints them. */
 export interface HostStats {
@@ -28,6 +29,8 @@ export class Host {
   readonly port: number;
   /** The endpoint's `hostname`, '' where it has none: what `auto_host_rewrite` sends. */
   readonly hostname: string;
+  /** Which of the cluster's transports it asks for. */
+  readonly transportMetadata: TransportMetadata;
   weight: number;
   priority: number;
   health: HostHealth;
@@ -46,7 +49,16 @@ export class Host {
   /** Smooth weighted round robin: owned by the load balancer. */
   currentWeight = 0;
 
-  constructor(ip: string, port: number, hostname: string, weight: number, priority: number, health: HostHealth) {
+  constructor(
+    ip: string,
+    port: number,
+    hostname: string,
+    weight: number,
+    priority: number,
+    health: HostHealth,
+    transportMetadata?: TransportMetadata,
+  ) {
+    this.transportMetadata = transportMetadata;
     this.ip = ip;
     this.port = port;
     this.hostname = hostname;

@@ -13,6 +13,8 @@ import { SecretSet } from '../tls/secrets.ts';
 import { createAuthority, type TestAuthority, type TestCertificate } from '../tls/test-certificates.ts';
 import { compileTransport, tlsFailure } from './transport-socket.ts';
 
+const WHERE = 'Cluster a: transport_socket';
+
 let authority: TestAuthority;
 let stranger: TestAuthority;
 let server: TestCertificate;
@@ -73,7 +75,10 @@ async function dial(
     secrets = new SecretSet(),
   }: { serverName?: string; verify?: boolean; secrets?: SecretSet } = {},
 ): Promise<string> {
-  const transport = compileTransport(config, verify, { connect, secret: (name) => secrets.get(name) });
+  const transport = compileTransport(config.transportSocket, WHERE, verify, {
+    connect,
+    secret: (name) => secrets.get(name),
+  });
   const socket = transport.connect({ host: '127.0.0.1', port }, serverName);
   return new Promise((resolve) => {
     let text = '';
@@ -200,7 +205,8 @@ describe('TLS to an upstream', () => {
       /no trusted_ca verifies/,
     ],
   ])('refuses a cluster with %s', (_what, common, message) => {
-    const compile = () => compileTransport(cluster(common), false, { connect, secret: () => undefined });
+    const compile = () =>
+      compileTransport(cluster(common).transportSocket, WHERE, false, { connect, secret: () => undefined });
     expect(compile).toThrow(ConfigError);
     expect(compile).toThrow(message);
   });

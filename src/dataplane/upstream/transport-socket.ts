@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
 import { anyIs, anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocket } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import type { CertificateValidationContext } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { UpstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { ConfigError } from '../connection.ts';
@@ -37,16 +37,23 @@ export class TlsError extends Error {
   override readonly name = 'TlsError';
 }
 
+/** A transport that can't be had: every connection fails. */
+export function failingTransport(reason: string): UpstreamTransport {
+  return { connectedEvent: 'connect', connect: () => failed(new TlsError(reason)) };
+}
+
 /**
- * The transport of a cluster.
+ * The transport that a transport socket asks for.
+ * @param where it stands, for errors
  * @param verifyServerName `auto_san_validation`
  * @throws ConfigError for what is not supported or can't be read
  */
-export function compileTransport(config: Cluster, verifyServerName: boolean, deps: TransportDeps): UpstreamTransport {
-  const where = `Cluster ${config.name}: transport_socket`;
-  if (config.transportSocketMatches.length > 0)
-    throw new ConfigError(`${where}_matches: not supported; use one transport_socket`);
-  const { transportSocket } = config;
+export function compileTransport(
+  transportSocket: TransportSocket | undefined,
+  where: string,
+  verifyServerName: boolean,
+  deps: TransportDeps,
+): UpstreamTransport {
   if (transportSocket === undefined || transportSocket.name === 'envoy.transport_sockets.raw_buffer')
     return { connectedEvent: 'connect', connect: deps.connect };
   const typed = transportSocket.configType.value;
@@ -89,6 +96,7 @@ class TlsTransport implements UpstreamTransport {
     const handshake = this.#currentHandshake();
     if (handshake instanceof TlsError) return failed(handshake);
     const { verifies, check, secureContext } = handshake;
+    const alpn = alpnOf(this.#config.alpn, serverName !== undefined);
     const sni = this.#config.sni || (serverName ?? '');
     // Bytes that are no requests ask for no host: there is no name to hold the certificate against.
     const required = this.#verifyServerName ? serverName : undefined;
@@ -99,7 +107,7 @@ class TlsTransport implements UpstreamTransport {
       secureContext,
       // RFC 6066 section 3: addresses are no server names.
       ...(sni !== '' && !isAddress(sni) ? { servername: sni } : {}),
-      ...(this.#config.alpn.length > 0 ? { ALPNProtocols: [...this.#config.alpn] } : {}),
+      ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
       rejectUnauthorized: verifies,
       checkServerIdentity: (_host, peer) => refusal(peer, check, required),
     });
@@ -164,6 +172,15 @@ class TlsTransport implements UpstreamTransport {
       throw error instanceof ConfigError ? error : new ConfigError(`${this.#where}: ${(error as Error).message}`);
     }
   }
+}
+
+/** What the mesh's clusters offer for bytes of any protocol. */
+const MESH_ALPN = 'istio';
+/** What Istio's `istio.alpn` filter makes of it for HTTP/1.1: by this a sidecar tells requests from other bytes. */
+const MESH_HTTP1_ALPN = ['istio-http/1.1', 'istio', 'http/1.1'];
+
+function alpnOf(configured: readonly string[], requests: boolean): readonly string[] {
+  return requests && configured.includes(MESH_ALPN) ? MESH_HTTP1_ALPN : configured;
 }
 
 function identityOptions(identity: Identity | undefined): object {

@@ -11,6 +11,7 @@ import type {
   CommonTlsContext,
   UpstreamTlsContext,
 } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { requireGrpc } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
 import { checkTrust, compileIdentity, type Identity } from '../tls/secrets.ts';
 import { compileParameters, type TlsVersionsAndCiphers } from '../tls/server-tls-config.ts';
@@ -41,6 +42,8 @@ export function compileUpstreamTls(context: UpstreamTlsContext, field: string): 
   if (common.customHandshaker !== undefined) throw new ConfigError(`${at}.custom_handshaker: not supported`);
   if (common.tlsCertificates.length + common.tlsCertificateSdsSecretConfigs.length > 1)
     throw new ConfigError(`${at}: more than one client certificate, expected one`);
+  for (const { sdsConfig } of common.tlsCertificateSdsSecretConfigs)
+    requireGrpc(sdsConfig, `${at}.tls_certificate_sds_secret_configs.sds_config`);
   const [certificate] = common.tlsCertificates;
   const { validation, validationSecret } = validationOf(common.validationContextType, at);
   return {
@@ -66,9 +69,14 @@ function validationOf(
     case 'validationContext':
       return { validation: checked(type.value, `${at}.validation_context`), validationSecret: undefined };
     case 'validationContextSdsSecretConfig':
+      requireGrpc(type.value.sdsConfig, `${at}.validation_context_sds_secret_config.sds_config`);
       return { validation: undefined, validationSecret: type.value.name };
     case 'combinedValidationContext': {
       const { defaultValidationContext, validationContextSdsSecretConfig } = type.value;
+      requireGrpc(
+        validationContextSdsSecretConfig?.sdsConfig,
+        `${at}.combined_validation_context.validation_context_sds_secret_config.sds_config`,
+      );
       const own = `${at}.combined_validation_context.default_validation_context`;
       return {
         validation: defaultValidationContext && checked(defaultValidationContext, own),

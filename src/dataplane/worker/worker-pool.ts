@@ -6,7 +6,7 @@ import type { ClusterView } from '../admin/view.ts';
 import type { Publish } from '../config/bind-rules.ts';
 import { mergeStats, type StatsSnapshot } from '../stats/snapshot.ts';
 import { mergeClusterViews } from './cluster-views.ts';
-import type { Refusal, ResourceChange, WorkerPort } from './worker-port.ts';
+import type { Applied, ResourceChange, WorkerPort } from './worker-port.ts';
 import { WorkerGoneError, type WorkerProcess } from './worker-process.ts';
 
 /** What a pool needs. */
@@ -50,12 +50,16 @@ export class WorkerPool implements WorkerPort {
     });
   }
 
-  apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<readonly Refusal[]> {
+  apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied> {
     const plain = changed.map(({ name, value }) => ({ name, value }));
     return this.#inTurn(async () => {
       const answers = await this.#all((worker) => worker.apply(typeUrl, plain, removed));
       // What one worker can't serve counts as refused, though others may serve it: the next configuration settles it.
-      return [...new Map(answers.flat().map((refusal) => [refusal.name, refusal])).values()];
+      const refused = answers.flatMap((answer) => answer.refused);
+      return {
+        refused: [...new Map(refused.map((refusal) => [refusal.name, refusal])).values()],
+        skipped: answers[0]?.skipped ?? [],
+      };
     });
   }
 

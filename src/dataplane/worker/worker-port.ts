@@ -21,15 +21,29 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** What is left out of a resource, since what is served does not depend on it. */
+export interface Skip {
+  readonly name: string;
+  /** The kind and name of the thing left out. */
+  readonly what: string;
+  readonly why: string;
+}
+
+/** What came of resources. */
+export interface Applied {
+  /** The others are taken. */
+  readonly refused: readonly Refusal[];
+  readonly skipped: readonly Skip[];
+}
+
 /** One worker, or all of them. */
 export interface WorkerPort {
   /** Binds the published ports; rejects with a ConfigError when one can't be. */
   publish(): Promise<Publish[]>;
   /**
    * Takes resources of one type. A listener or cluster is checked and prepared (a port bound), but serves only once it is activated.
-   * @returns those that were refused; the others are taken
    */
-  apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<readonly Refusal[]>;
+  apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied>;
   /** Lets the newest version of these listeners or clusters take over. */
   activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void>;
   stats(): Promise<StatsSnapshot>;

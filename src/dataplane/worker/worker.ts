@@ -21,7 +21,7 @@ import { TimerWheel } from '../timer-wheel.ts';
 import { SecretSet } from '../tls/secrets.ts';
 import { ClusterSet } from '../upstream/cluster-set.ts';
 import { clusterViews } from './cluster-views.ts';
-import type { Refusal, ResourceChange, WorkerPort } from './worker-port.ts';
+import type { Applied, Refusal, ResourceChange, Skip, WorkerPort } from './worker-port.ts';
 
 /** How a worker starts. Plain data: crosses to a worker process. */
 export interface WorkerOptions {
@@ -42,12 +42,16 @@ export class Worker implements WorkerPort {
   readonly #secrets = new SecretSet();
   readonly #listeners: ListenerSet;
   readonly #sinks: FileSinks;
+  /** Of the resource that is being compiled. */
+  #skipped: (what: string, why: string) => void = () => {};
 
   constructor(options: WorkerOptions, log: Logger) {
     this.#log = log;
     this.#sinks = new FileSinks({ log });
     this.#timers.start();
+    const skipped = (what: string, why: string) => this.#skipped(what, why);
     this.#clusters = new ClusterSet({
+      skipped,
       stats: this.#stats,
       timers: this.#timers,
       now: Date.now,
@@ -62,7 +66,8 @@ export class Worker implements WorkerPort {
       clusters: this.#clusters,
       routes: this.#routes,
       stats: this.#stats,
-      accessLogger: (configs) => createAccessLogger(configs, this.#sinks),
+      accessLogger: (configs) => createAccessLogger(configs, this.#sinks, skipped),
+      skipped,
       timers: this.#timers,
       now: Date.now,
       uuid: randomUUID,
@@ -90,14 +95,13 @@ export class Worker implements WorkerPort {
     return this.#listeners.publish();
   }
 
-  async apply(
-    typeUrl: TypeUrl,
-    changed: readonly ResourceChange[],
-    removed: readonly string[],
-  ): Promise<readonly Refusal[]> {
+  async apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied> {
     const refused: Refusal[] = [];
+    const skipped: Skip[] = [];
     for (const name of removed) this.#remove(typeUrl, name);
     for (const change of changed) {
+      const { name } = change;
+      this.#skipped = (what, why) => skipped.push({ name, what, why });
       try {
         await this.#update(
           typeUrl,
@@ -110,7 +114,8 @@ export class Worker implements WorkerPort {
         refused.push({ name: change.name, message });
       }
     }
-    return refused;
+    this.#skipped = () => {};
+    return { refused, skipped };
   }
 
   async activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void> {
