@@ -194,11 +194,11 @@ export interface TestControlPlane {
   close(): Promise<void>;
 }
 
-/** Starts a control plane on a free port of loopback. */
-export async function startControlPlane(initial: TestResources): Promise<TestControlPlane> {
+/** Starts a control plane on a port of loopback, a free one where none is given. */
+export async function startControlPlane(initial: TestResources, at = 0): Promise<TestControlPlane> {
   let current = encode(initial);
   const server = new AdsServer({ resourcesFor: () => current, log: testLog });
-  const port = await server.listen('127.0.0.1:0');
+  const port = await server.listen(`127.0.0.1:${at}`);
   return {
     address: `127.0.0.1:${port}`,
     server,
