@@ -96,6 +96,11 @@ logOptions(
     .requiredOption('--xds <host:port>', 'the xDS server')
     .requiredOption('--node-id <id>', 'router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local')
     .option('--label <key=value>', 'a label of this workload, for Gateway selectors (repeatable)', collect)
+    .option('--metadata <key=value>', 'node metadata, such as CLUSTER_ID=east (repeatable)', collect)
+    .option(
+      '--sds <address>',
+      "a server of secrets (unix:PATH or HOST:PORT) for Istio's cluster sds-grpc: its agent's socket",
+    )
     .option('--workers <n>', 'worker processes', wholeNumber(1), 1)
     .option('--address <ip>', 'bind listeners of 0.0.0.0 on this address instead')
     .option(

@@ -18,6 +18,9 @@ export interface ProxyFlags {
   nodeId: string;
   label?: string[];
   serviceAccount?: string;
+  metadata?: string[];
+  /** `unix:PATH` or `host:port` of a server of secrets. */
+  sds?: string;
   workers: number;
   address?: string;
   publish?: string[];
@@ -49,6 +52,7 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
   try {
     const admin = parseHostPort(flags.adminAddress, '--admin-address');
     parseHostPort(flags.xds, '--xds');
+    if (flags.sds !== undefined && !flags.sds.startsWith('unix:')) parseHostPort(flags.sds, '--sds');
     const proxy = await startProxy({
       xds: flags.xds,
       node: {
@@ -56,6 +60,7 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
         userAgentName: 'limen',
         userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
       },
+      ...(flags.sds === undefined ? {} : { secretServers: { 'sds-grpc': flags.sds } }),
       workers: flags.workers,
       bind: bindRules(flags),
       admin,
