@@ -25,7 +25,7 @@ import {
   HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
 } from '../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import { clusterName } from './cluster-name.ts';
+import { BLACK_HOLE_CLUSTER_NAME, clusterName } from './cluster-name.ts';
 import { configPath } from './config-metadata.ts';
 import { adsConfigSource } from './config-source.ts';
 import type { MergedDestinationRule, Subset } from './destination-rules.ts';
@@ -111,7 +111,7 @@ export function clustersOf(context: PushContext, node: ProxyNode): ServiceCluste
 
 /** The cluster for what must lead nowhere. */
 export const BLACK_HOLE_CLUSTER: Cluster = create(ClusterSchema, {
-  name: 'BlackHoleCluster',
+  name: BLACK_HOLE_CLUSTER_NAME,
   clusterDiscoveryType: { case: 'type', value: DiscoveryType.STATIC },
   connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
 });

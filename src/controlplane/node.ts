@@ -17,6 +17,8 @@ export interface ProxyNode {
   readonly cluster: string;
   /** Whether it can speak HTTP/2 to upstreams: Limen's own proxy, by its user agent name, can't yet. */
   readonly http2: boolean;
+  /** `grpc` for an application whose gRPC library is the client: it names what it wants, and gets that in the form gRPC takes. */
+  readonly generator?: 'grpc' | undefined;
   /** Where it binds its listeners, for an Envoy that does not do so by itself. */
   readonly bind?: Bind | undefined;
 }
@@ -51,6 +53,7 @@ export function parseNode(node: Node): ProxyNode {
     labels: labelsOf(metadata.LABELS),
     cluster: node.cluster,
     http2: node.userAgentName !== LIMEN,
+    generator: metadata.GENERATOR === 'grpc' ? 'grpc' : undefined,
     bind: parseBind(metadata[BIND_METADATA]),
   };
 }

@@ -77,3 +77,9 @@ export function encodeResource<Desc extends DescMessage>(
 
 /** Everything one node is to have: type URL → resource name → resource. Immutable. */
 export type ResourceSet = ReadonlyMap<TypeUrl, ReadonlyMap<string, EncodedResource>>;
+
+/** The names of a type that a node has subscribed to; '*' is all there are. */
+export type Subscribed = (typeUrl: TypeUrl) => ReadonlySet<string> | '*';
+
+/** What a node is to have: all of it, or, where it names the few it wants out of very many, made of the names. */
+export type NodeResources = ResourceSet | ((subscribed: Subscribed) => ResourceSet);

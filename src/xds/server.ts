@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { delta } from './delta.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import { nodeName } from './node-name.ts';
-import type { ResourceSet } from './resources.ts';
+import type { NodeResources } from './resources.ts';
 import {
   type AggregatedDiscoveryHandlers,
   aggregatedDiscoveryService,
@@ -29,7 +29,7 @@ export interface AdsServerOptions {
    * What a node is to have. Called when it connects and at each push(); throws where the node is not one to serve (a
    * malformed id), which ends its stream with INVALID_ARGUMENT.
    */
-  resourcesFor: (node: Node) => ResourceSet;
+  resourcesFor: (node: Node) => NodeResources;
   log: Logger;
   /** How long listeners and routes wait for clusters and endpoints to be accepted. Default WARMING_LIMIT_MS. */
   warmingLimitMs?: number;

@@ -5,7 +5,14 @@ import type { Logger } from 'pino';
 import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import { nodeName } from './node-name.ts';
-import { type EncodedResource, PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
+import {
+  type EncodedResource,
+  type NodeResources,
+  PUSH_ORDER,
+  type ResourceSet,
+  shortTypeName,
+  TypeUrl,
+} from './resources.ts';
 import type { NextResponse, Refusal, Subscription } from './subscription.ts';
 
 /**
@@ -49,7 +56,7 @@ export interface ClientStreamOptions<Request, Response> {
   variant: ProtocolVariant<Request, Response>;
   node: Node;
   log: Logger;
-  resourcesFor: (node: Node) => ResourceSet;
+  resourcesFor: (node: Node) => NodeResources;
   send: (response: Response) => void;
   /** A nonce no response had before. */
   nonce: () => string;
@@ -63,6 +70,8 @@ export class ClientStream<Request extends XdsRequest, Response> {
   readonly #subscriptions = new Map<TypeUrl, Subscription<Request>>();
   readonly #unknownTypes = new Set<string>();
   readonly #sentAt = new Map<TypeUrl, Date>();
+  /** What the node is to have, as it was given, and as it is for the names subscribed by now. */
+  #given: NodeResources;
   #resources: ResourceSet;
   /** Milliseconds (monotonic) since when the clusters or endpoints under way hold back listeners and routes. */
   #heldSince: number | undefined;
@@ -72,7 +81,8 @@ export class ClientStream<Request extends XdsRequest, Response> {
   constructor(options: ClientStreamOptions<Request, Response>) {
     this.#options = options;
     this.node = options.node;
-    this.#resources = options.resourcesFor(options.node);
+    this.#given = options.resourcesFor(options.node);
+    this.#resources = this.#subscribedOf(this.#given);
   }
 
   /** What the client has, type by type in push order. */
@@ -90,7 +100,9 @@ export class ClientStream<Request extends XdsRequest, Response> {
   /** The configuration may have changed: sends what is new. A failing translation leaves the client with what it has. */
   push(): void {
     try {
-      this.#resources = this.#options.resourcesFor(this.node);
+      const given = this.#options.resourcesFor(this.node);
+      this.#resources = this.#subscribedOf(given);
+      this.#given = given;
     } catch (error) {
       this.#options.log.error({ node: nodeName(this.node.id), err: error }, 'push failed: the node keeps what it has');
       return;
@@ -114,6 +126,7 @@ export class ClientStream<Request extends XdsRequest, Response> {
       this.#subscriptions.set(typeUrl, subscription);
     }
     const kind = subscription.receive(request);
+    if (typeof this.#given === 'function') this.#resources = this.#subscribedOf(this.#given);
     const type = shortTypeName(typeUrl);
     if (kind === 'stale') {
       log.debug({ type, node: nodeName(this.node.id), nonce: request.responseNonce }, 'stale answer ignored');
@@ -140,6 +153,11 @@ export class ClientStream<Request extends XdsRequest, Response> {
   close(): void {
     clearTimeout(this.#heldTimer);
     this.#subscriptions.clear();
+  }
+
+  #subscribedOf(given: NodeResources): ResourceSet {
+    if (typeof given !== 'function') return given;
+    return given((typeUrl) => this.#subscriptions.get(typeUrl)?.names ?? NO_NAMES);
   }
 
   // Order matters: what a resource refers to is sent before it. Listeners and routes also wait until the client accepted the
@@ -237,6 +255,8 @@ export class ClientStream<Request extends XdsRequest, Response> {
     this.#heldSince = undefined;
   }
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 const endpointsNames = new WeakMap<EncodedResource, string>();
 

@@ -119,6 +119,7 @@ function isGatewayOwn(resource: JsonValue): boolean {
   return own || name === 'BlackHoleCluster';
 }
 
-function describeNotice({ object, field, message }: Notice): string {
+/** One line. */
+export function describeNotice({ object, field, message }: Notice): string {
   return `${describeKey(object)}${field === undefined ? '' : ` ${field}`}: ${message}`;
 }

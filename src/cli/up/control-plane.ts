@@ -1,14 +1,20 @@
 // The control plane at work: each change of the store becomes a new push context, and what changed by it goes to the proxies.
 
 import type { Logger } from 'pino';
-import { parseNode } from '../../controlplane/node.ts';
+import { translateGrpc } from '../../controlplane/grpc/translate-grpc.ts';
+import { type ProxyNode, parseNode } from '../../controlplane/node.ts';
 import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
 import { type Notice, type Translation, translate } from '../../controlplane/translate.ts';
 import type { Store } from '../../store/store.ts';
-import { type ResourceSet, TypeUrl } from '../../xds/resources.ts';
+import type { Node } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
+import { nodeName } from '../../xds/node-name.ts';
+import { type NodeResources, type ResourceSet, TypeUrl } from '../../xds/resources.ts';
 import { AdsServer } from '../../xds/server.ts';
+
+/** So many unknown targets of one client are told at a time. */
+const MAX_TOLD = 10;
 
 /** A running control plane. */
 export interface ControlPlane {
@@ -38,6 +44,7 @@ export function startControlPlane(
     log,
     resourcesFor(node) {
       const proxy = classOf(context, parseNode(node));
+      if (proxy.generator === 'grpc') return forGrpc(node, proxy);
       let translation = translations.get(proxy.id);
       if (translation === undefined) {
         translation = translate(context, proxy);
@@ -48,6 +55,21 @@ export function startControlPlane(
       return translation.resources;
     },
   });
+
+  /** The targets of each gRPC client that lead nowhere, as last told. */
+  const unknownTargets = new WeakMap<Node, ReadonlySet<string>>();
+  function forGrpc(node: Node, proxy: ProxyNode): NodeResources {
+    const current = context;
+    return (subscribed) => {
+      const { resources, notices, unknown } = translateGrpc(current, proxy, subscribed);
+      onTranslated(node.id, notices);
+      const told = unknownTargets.get(node);
+      for (const { target, reason } of unknown.filter((each) => !told?.has(each.target)).slice(0, MAX_TOLD))
+        log.warn({ node: nodeName(node.id) }, `gRPC target xds:///${target}: ${reason}; calls to it fail`);
+      unknownTargets.set(node, new Set(unknown.map(({ target }) => target)));
+      return resources;
+    };
+  }
 
   // Changes of one turn of the event loop (a folder being loaded) are one push.
   let scheduled: NodeJS.Immediate | undefined;

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { DecoratorSchema, type Route, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { configPath } from '../config-metadata.ts';
+import { fitForGrpc } from '../grpc/route.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -137,6 +138,7 @@ function buildRoute(
     return undefined;
   }
   out.decorator = create(DecoratorSchema, { operation: operationOf(out, virtualService.name, port) });
+  if (node.generator === 'grpc' && !fitForGrpc(out, report)) return undefined;
   return out;
 }
 
