@@ -2,12 +2,15 @@
 // gRPC library is a client of the control plane by itself.
 
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { type Command, Option } from 'commander';
+import type { XdsTlsFiles } from './envoy/bootstrap.ts';
 import { type HostPort, parseHostPort } from './host-port.ts';
 import type { Io } from './proxy-config/source.ts';
+import { type ClientTlsFlags, readClientTls } from './xds-tls-files.ts';
 
-interface BootstrapFlags {
+interface BootstrapFlags extends ClientTlsFlags {
   nodeId?: string;
   grpc?: boolean;
   label?: string[];
@@ -43,6 +46,9 @@ export function registerBootstrap(program: Command, io: Io): void {
     )
     .option('--service-account <name>', "its workload's ServiceAccount")
     .option('--xds <host:port>', 'the xDS server (default: that of the running instance)')
+    .option('--xds-ca <file>', 'speak TLS to the xDS server (then --xds names it), verified by this authority (PEM)')
+    .option('--xds-cert <file>', 'the certificate to show to the xDS server (PEM)')
+    .option('--xds-key <file>', 'the key of --xds-cert (PEM)')
     .option('--address <ip>', 'bind its listeners on this address (default: on all, as in a pod)')
     .option('--admin-address <host:port>', 'where its admin interface listens (default: 127.0.0.1:15000)')
     .addOption(new Option('-o, --output <format>', 'how it is printed').choices(['json', 'yaml']).default('json'))
@@ -67,13 +73,14 @@ async function printBootstrap(flags: BootstrapFlags, io: Io): Promise<string> {
     throw new Error(`--node-id ${nodeId}: expected TYPE~IP~POD.NAMESPACE~DOMAIN, for example ${NODE_ID}`);
   const { limenHome, readInstance } = await import('./instance.ts');
   const xds = parseHostPort(flags.xds ?? readInstance(limenHome(io.env, flags.home)).xds, '--xds');
-  const bootstrap = flags.grpc ? await ofGrpc(flags, nodeId, xds) : await ofEnvoy(flags, nodeId, xds);
+  const tls = tlsFilesOf(flags);
+  const bootstrap = flags.grpc ? await ofGrpc(flags, nodeId, { xds, tls }) : await ofEnvoy(flags, nodeId, { xds, tls });
   if (flags.output === 'json') return `${JSON.stringify(bootstrap, undefined, 2)}\n`;
   const { stringify } = await import('yaml');
   return stringify(bootstrap, { indentSeq: false, lineWidth: 0 });
 }
 
-async function ofEnvoy(flags: BootstrapFlags, nodeId: string, xds: HostPort): Promise<JsonObject> {
+async function ofEnvoy(flags: BootstrapFlags, nodeId: string, server: XdsServer): Promise<JsonObject> {
   const [{ BIND_METADATA, bindMetadata }, { envoyBootstrap }, { proxyNode }] = await Promise.all([
     import('../controlplane/bind.ts'),
     import('./envoy/bootstrap.ts'),
@@ -86,12 +93,12 @@ async function ofEnvoy(flags: BootstrapFlags, nodeId: string, xds: HostPort): Pr
   return envoyBootstrap({
     node: proxyNode({ ...flags, nodeId, label: flags.label ?? LABELS }, metadata),
     bind,
-    xds,
+    ...server,
     admin: parseHostPort(flags.adminAddress ?? '127.0.0.1:15000', '--admin-address'),
   });
 }
 
-async function ofGrpc(flags: BootstrapFlags, nodeId: string, xds: HostPort): Promise<JsonObject> {
+async function ofGrpc(flags: BootstrapFlags, nodeId: string, server: XdsServer): Promise<JsonObject> {
   for (const flag of ['address', 'adminAddress'] as const) {
     if (flags[flag] === undefined) continue;
     throw new Error(
@@ -101,7 +108,27 @@ async function ofGrpc(flags: BootstrapFlags, nodeId: string, xds: HostPort): Pro
   if (flags.output !== 'json')
     throw new Error('--output yaml: expected json with --grpc: gRPC libraries read nothing else');
   const { grpcBootstrap } = await import('./grpc-bootstrap.ts');
-  return grpcBootstrap({ identity: { ...flags, nodeId }, xds });
+  return grpcBootstrap({ identity: { ...flags, nodeId }, ...server });
+}
+
+/** The server, and the files that TLS to it is made with. */
+interface XdsServer {
+  xds: HostPort;
+  tls: XdsTlsFiles | undefined;
+}
+
+/** Absolute paths, once the files are found to be what they should be. */
+function tlsFilesOf(flags: BootstrapFlags): XdsTlsFiles | undefined {
+  if (readClientTls(flags) === undefined || flags.xdsCa === undefined) return undefined;
+  if (flags.xds === undefined)
+    throw new Error(
+      '--xds-ca: expected with --xds HOST:PORT, where TLS is served: the port that is found by itself speaks plain text',
+    );
+  const pair =
+    flags.xdsCert === undefined || flags.xdsKey === undefined
+      ? {}
+      : { cert: resolve(flags.xdsCert), key: resolve(flags.xdsKey) };
+  return { ca: resolve(flags.xdsCa), ...pair };
 }
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];

@@ -65,6 +65,13 @@ logOptions(
     )
     .option('--home <dir>', 'where the state of this instance lives (default: $LIMEN_HOME or ~/.limen)')
     .option('--workers <n>', 'worker processes (of Envoy: threads) of the gateway', wholeNumber(1), 1)
+    .option(
+      '--xds-port <[addr:]port>',
+      'serve xDS there, beyond loopback only with TLS (default: a free port, the same at each start)',
+    )
+    .option('--xds-cert <file>', 'serve xDS on --xds-port over TLS with this certificate (PEM)')
+    .option('--xds-key <file>', 'the key of --xds-cert (PEM)')
+    .option('--xds-client-ca <file>', 'take only xDS clients with a certificate of this authority (PEM)')
     .option('--drain-time <seconds>', 'how long requests under way may take at the end', wholeNumber(0), 5)
     .addOption(
       new Option('--data-plane <which>', "what carries the traffic: Limen's own proxy, or an Envoy")
@@ -79,7 +86,8 @@ logOptions(
 Examples:
   limen up -f examples/coolstore
   limen up -f examples/coolstore --data-plane envoy
-  limen up -f config/ --publish 8080:80 --publish 8443:443`,
+  limen up -f config/ --publish 8080:80 --publish 8443:443
+  limen up -f config/ --xds-port 0.0.0.0:15012 --xds-cert server.crt --xds-key server.key --xds-client-ca ca.crt`,
   )
   .action(async (options) => {
     const { runUp } = await import('./up/command.ts');
@@ -95,6 +103,9 @@ logOptions(
     .description('run a data plane alone: a proxy that takes its configuration from an xDS server')
     .requiredOption('--xds <host:port>', 'the xDS server')
     .requiredOption('--node-id <id>', 'router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local')
+    .option('--xds-ca <file>', 'speak TLS to the xDS server, verified by this authority (PEM)')
+    .option('--xds-cert <file>', 'the certificate to show to the xDS server (PEM)')
+    .option('--xds-key <file>', 'the key of --xds-cert (PEM)')
     .option('--label <key=value>', 'a label of this workload, for Gateway selectors (repeatable)', collect)
     .option('--metadata <key=value>', 'node metadata, such as CLUSTER_ID=east (repeatable)', collect)
     .option(

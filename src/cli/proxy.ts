@@ -10,9 +10,10 @@ import type { DataPlaneMessage } from './up/messages.ts';
 import { parsePublish } from './up/publish.ts';
 import { signalsOf } from './up/signals.ts';
 import { VERSION } from './version.ts';
+import { type ClientTlsFlags, readClientTls } from './xds-tls-files.ts';
 
 /** The flags of `limen proxy`, as commander names them. */
-export interface ProxyFlags {
+export interface ProxyFlags extends ClientTlsFlags {
   /** `host:port` */
   xds: string;
   nodeId: string;
@@ -53,8 +54,10 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
     const admin = parseHostPort(flags.adminAddress, '--admin-address');
     parseHostPort(flags.xds, '--xds');
     if (flags.sds !== undefined && !flags.sds.startsWith('unix:')) parseHostPort(flags.sds, '--sds');
+    const xdsTls = readClientTls(flags);
     const proxy = await startProxy({
       xds: flags.xds,
+      ...(xdsTls === undefined ? {} : { xdsTls }),
       node: {
         ...proxyNode(flags),
         userAgentName: 'limen',

@@ -11,9 +11,18 @@ import type { HostPort } from '../host-port.ts';
 export interface BootstrapOptions {
   node: Node;
   xds: HostPort;
+  /** Default: plain text. */
+  tls?: XdsTlsFiles | undefined;
   admin: HostPort;
   /** Where the listeners are bound; undefined: on all addresses, as in a pod. */
   bind?: Bind | undefined;
+}
+
+/** PEM files by absolute path: whom the xDS server is verified by, and what it is shown. */
+export interface XdsTlsFiles {
+  ca: string;
+  cert?: string;
+  key?: string;
 }
 
 /** 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
@@ -29,7 +38,7 @@ const HTTP2 = {
 const NO_LIMIT = 2 ** 31 - 1;
 
 /** The bootstrap as JSON of envoy.config.bootstrap.v3.Bootstrap. */
-export function envoyBootstrap({ node, xds, admin, bind }: BootstrapOptions): JsonObject {
+export function envoyBootstrap({ node, xds, tls, admin, bind }: BootstrapOptions): JsonObject {
   const adsConfig = { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' };
   return {
     node: toJson(NodeSchema, node),
@@ -84,6 +93,7 @@ export function envoyBootstrap({ node, xds, admin, bind }: BootstrapOptions): Js
           connectTimeout: '1s',
           upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 300 } },
           typedExtensionProtocolOptions: HTTP2,
+          ...(tls === undefined ? {} : { transportSocket: tlsTo(xds.host, tls) }),
         }),
       ],
     },
@@ -127,11 +137,34 @@ function addresses(own: HostPort, bind: Bind | undefined): JsonObject {
 function cluster(name: string, address: HostPort, more: JsonObject): JsonObject {
   return {
     name,
-    type: isIP(address.host) === 0 ? 'STRICT_DNS' : 'STATIC',
+    // All addresses of a name are tried: `localhost` is often ::1 first, where nothing listens.
+    ...(isIP(address.host) === 0 ? { type: 'STRICT_DNS', dnsLookupFamily: 'ALL' } : { type: 'STATIC' }),
     ...more,
     loadAssignment: {
       clusterName: name,
       endpoints: [{ lbEndpoints: [{ endpoint: { address: socketAddress(address) } }] }],
+    },
+  };
+}
+
+/** TLS to a server whose certificate must carry the host that it is dialled by. */
+function tlsTo(host: string, { ca, cert, key }: XdsTlsFiles): JsonObject {
+  const isAddress = isIP(host) !== 0;
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: {
+      '@type': `${TYPE}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`,
+      ...(isAddress ? {} : { sni: host }),
+      commonTlsContext: {
+        alpnProtocols: ['h2'],
+        ...(cert === undefined || key === undefined
+          ? {}
+          : { tlsCertificates: [{ certificateChain: { filename: cert }, privateKey: { filename: key } }] }),
+        validationContext: {
+          trustedCa: { filename: ca },
+          matchTypedSubjectAltNames: [{ sanType: isAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: host } }],
+        },
+      },
     },
   };
 }

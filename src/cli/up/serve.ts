@@ -24,9 +24,10 @@ import { reportOn } from './report.ts';
 import { signalsOf } from './signals.ts';
 import type { DataPlane } from './supervise.ts';
 import { triesOf } from './tries.ts';
+import { listenForXds, type XdsPortFlags } from './xds-ports.ts';
 
 /** The flags of `limen up`, as commander names them. */
-export interface UpOptions {
+export interface UpOptions extends XdsPortFlags {
   filename?: string[];
   publish?: string[];
   home?: string;
@@ -79,7 +80,7 @@ export async function serve(
     undo.push(() => report.close());
     const controlPlane = startControlPlane(store, log, report.translated);
     undo.push(() => controlPlane.close());
-    const xdsPort = await controlPlane.server.listen('127.0.0.1:0');
+    const xds = await listenForXds(controlPlane.server, options, home, log);
 
     const debug = await startDebugServer(controlPlane.server, log);
     undo.push(() => debug.close());
@@ -116,7 +117,7 @@ export async function serve(
       name: pod.metadata.name,
       log,
       flags: (previous) => ({
-        xds: `127.0.0.1:${xdsPort}`,
+        xds,
         nodeId,
         label: Object.entries(pod.metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`),
         workers: options.workers,
@@ -133,7 +134,7 @@ export async function serve(
           pid: process.pid,
           startedAt,
           version: VERSION,
-          xds: `127.0.0.1:${xdsPort}`,
+          xds,
           debug: debug.address,
           proxies: [
             {
