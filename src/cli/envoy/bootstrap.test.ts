@@ -62,6 +62,20 @@ describe('the bootstrap of an Envoy', () => {
   });
 
   const hasEnvoy = spawnSync('envoy', ['--version']).status === 0;
+  // RE2's program size of it is far above the 100 that Envoy allows by itself.
+  it.skipIf(!hasEnvoy && !process.env.LIMEN_TEST_STRICT)('lets Envoy take a large regular expression', () => {
+    const regex = Array.from({ length: 500 }, (_, index) => `/shop-${index}/.*`).join('|');
+    const text = JSON.stringify(bootstrapOf()).replace(
+      '{"prefix":"/stats/prometheus"}',
+      JSON.stringify({ safeRegex: { regex } }),
+    );
+    expect(text).toContain('safeRegex');
+    expect(validate(text)).toMatch(/ OK\n$/);
+    const limit = '"re2.max_program_size.error_level":"32768"';
+    expect(text).toContain(limit);
+    expect(validate(text.replace(limit, '"re2.max_program_size.error_level":"100"'))).toContain('program size');
+  });
+
   it.skipIf(!hasEnvoy && !process.env.LIMEN_TEST_STRICT).each([
     ['plain', undefined],
     ['bound', BIND],
@@ -78,3 +92,16 @@ describe('the bootstrap of an Envoy', () => {
     }
   });
 });
+
+/** All that `envoy --mode validate` says of a bootstrap. */
+function validate(bootstrap: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'limen-bootstrap-'));
+  try {
+    const file = join(folder, 'bootstrap.json');
+    writeFileSync(file, bootstrap);
+    const outcome = spawnSync('envoy', ['--mode', 'validate', '-l', 'error', '-c', file], { encoding: 'utf8' });
+    return outcome.stderr + outcome.stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -68,7 +68,7 @@ export function envoyBootstrap({ node, xds, tls, admin, bind }: BootstrapOptions
       ldsConfig: adsConfig,
       cdsConfig: adsConfig,
       adsConfig: {
-        apiType: 'GRPC',
+        apiType: 'DELTA_GRPC',
         transportApiVersion: 'V3',
         setNodeOnFirstMessageOnly: true,
         grpcServices: [{ envoyGrpc: { clusterName: 'xds-grpc' } }],
