@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { ChunkedDecoder } from '../http/chunked-decoder.ts';
 import { HeadBuffer } from '../http/head-buffer.ts';
-import { CHUNKED, parseResponseHead, UNFRAMED } from '../http/head-parser.ts';
+import { CHUNKED, parseResponseHead, type ResponseHead, UNFRAMED } from '../http/head-parser.ts';
 import type { HeaderList } from '../http/header-list.ts';
 import { Known } from '../http/header-names.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
@@ -26,9 +26,8 @@ const State = {
   Closed: 8,
 } as const;
 
-// Envoy's defaults: 60 KiB of response headers, 100 of them.
-const MAX_HEAD_BYTES = 60 * 1024;
-const MAX_HEADERS = 100;
+// Envoy's bound on the head of an HTTP/1.1 response, and on its trailers.
+const MAX_HEAD_BYTES = 80 * 1024;
 
 /** One connection of a pool. */
 export class ClientConnection implements TimerEntry {
@@ -78,7 +77,7 @@ export class ClientConnection implements TimerEntry {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#failure = connectFailure(error);
     });
-    socket.on('close', () => this.#onClose());
+    socket.on('close', () => this.#onEnd());
   }
 
   /** Called by the pool: the next request is this handler's. */
@@ -237,17 +236,16 @@ export class ClientConnection implements TimerEntry {
       if (this.#head.tooLarge || this.#head.bareLineFeed) this.#protocolError();
       return bytes.length;
     }
-    const head = parseResponseHead(this.#head.take(bytes, start, end), MAX_HEADERS);
-    if (head === undefined) {
+    const head = parseResponseHead(this.#head.take(bytes, start, end), this.pool.cluster.maxResponseHeaders);
+    if (head === undefined || !isFramedRight(head)) {
       this.#protocolError();
       return bytes.length;
     }
-    const { status } = head;
+    const { status, headers } = head;
     if (status < 200 && status !== 101) {
       this.#handler!.onUpstreamInformational(head);
       return end;
     }
-    const { headers } = head;
     this.#keepAlive = head.minorVersion === 1;
     if ((headers.seen & Known.Connection) !== 0) {
       const connection = headers.get('connection')!.toLowerCase();
@@ -322,16 +320,20 @@ export class ClientConnection implements TimerEntry {
     handler?.onUpstreamReset('protocol_error');
   }
 
+  // The upstream has closed the connection, or it is broken.
   #onEnd(): void {
-    if (this.#state === State.UntilClose || this.#state === State.Tunnel) {
+    const state = this.#state;
+    if ((state === State.UntilClose || state === State.Tunnel) && this.#failure === '') {
       const handler = this.#handler;
       this.#handler = undefined;
       this.#destroy();
       handler?.onUpstreamEnd(undefined);
       return;
     }
-    // Envoy calls a body cut short a protocol error, a connection closed before the head a termination.
-    if (this.#state === State.Length || this.#state === State.Chunked) this.#protocolError();
+    // Envoy calls a head or a body cut short a protocol error, a connection closed before its response a termination.
+    const cutShort =
+      state === State.Length || state === State.Chunked || (state === State.Head && this.#head.length > 0);
+    if (cutShort) this.#protocolError();
     else this.#destroy();
   }
 
@@ -347,4 +349,12 @@ export class ClientConnection implements TimerEntry {
     this.pool.onClosed(this, established, established && state !== State.Idle, this.#failure);
     handler?.onUpstreamReset('connection_termination');
   }
+}
+
+// RFC 9112 section 6.1 and RFC 9110 section 8.6: neither 1xx nor 204 have a body, nor a length other than 0, which is taken off.
+function isFramedRight(head: ResponseHead): boolean {
+  const { status, framing, headers } = head;
+  if (status !== 204 && status >= 200) return true;
+  if (framing === 0) headers.remove('content-length');
+  return framing <= 0 && framing !== CHUNKED;
 }

@@ -64,6 +64,8 @@ export class UpstreamCluster {
   idleTimeoutMs = 3_600_000;
   /** 0: no limit. */
   maxRequestsPerConnection = 0;
+  /** Most header lines of a response. */
+  maxResponseHeaders = 100;
   connectionsActive = 0;
   requestsPending = 0;
   requestsActive = 0;
@@ -141,6 +143,7 @@ export class UpstreamCluster {
       this.connectTimeoutMs = durationMs(config.connectTimeout, 5000);
       this.idleTimeoutMs = options.idleTimeoutMs;
       this.maxRequestsPerConnection = options.maxRequestsPerConnection;
+      this.maxResponseHeaders = options.maxResponseHeaders;
       this.#options = options;
       this.#transports = transports;
       this.#config = config;

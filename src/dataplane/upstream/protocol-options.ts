@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly idleTimeoutMs: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
+  /** Most header lines of a response. */
+  readonly maxResponseHeaders: number;
   /** The SNI of a connection is the host of the request it is made for. */
   readonly autoSni: boolean;
   /** The server's certificate must be for that host. */
@@ -47,6 +49,7 @@ export function httpProtocolOptions(config: Cluster): HttpOptions {
   return {
     idleTimeoutMs: durationMs(common?.idleTimeout, HOUR),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? config.maxRequestsPerConnection ?? 0,
+    maxResponseHeaders: common?.maxHeadersCount ?? 100,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
   };
