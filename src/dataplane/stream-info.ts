@@ -21,6 +21,7 @@ export const ResponseFlag = {
   OverloadManager: 1 << 13,
   LocalReset: 1 << 14,
   DurationTimeout: 1 << 15,
+  UpstreamMaxStreamDurationReached: 1 << 16,
 } as const;
 
 /**
@@ -43,6 +44,7 @@ export const RESPONSE_FLAGS: ReadonlyMap<number, string> = new Map([
   [ResponseFlag.DownstreamProtocolError, 'DPE'],
   [ResponseFlag.UpstreamProtocolError, 'UPE'],
   [ResponseFlag.StreamIdleTimeout, 'SI'],
+  [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
   [ResponseFlag.OverloadManager, 'OM'],
 ]);
 

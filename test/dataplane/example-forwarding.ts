@@ -2,7 +2,8 @@
 
 import { parseRequestHead, RequestHead } from '../../src/dataplane/http/head-parser.ts';
 import { HttpRequest } from '../../src/dataplane/http/http-request.ts';
-import type { RetryPolicy } from '../../src/dataplane/router/retry-policy.ts';
+import { routePolicy } from '../../src/dataplane/router/forward-policy.ts';
+import { DEFAULT_RETRY_POLICY } from '../../src/dataplane/router/retry-policy.ts';
 import type { ClusterTarget, ForwardAction } from '../../src/dataplane/router/route.ts';
 
 /** A parsed request. @param head request line and header lines, each with its CRLF */
@@ -13,9 +14,8 @@ export function request(head = 'GET / HTTP/1.1\r\nhost: a.test\r\n'): HttpReques
 }
 
 /** Fields of a forward action that differ from one that does nothing but forward. */
-type Differences = Omit<Partial<ForwardAction>, 'targets' | 'retry'> & {
+type Differences = Omit<Partial<ForwardAction>, 'targets'> & {
   readonly targets?: readonly Partial<ClusterTarget>[];
-  readonly retry?: Partial<RetryPolicy>;
 };
 
 /** A forward action. */
@@ -25,10 +25,9 @@ export function forwardAction(differences: Differences): ForwardAction {
     targets: [],
     totalWeight: 0,
     clusterNotFoundStatus: 503,
-    timeoutMs: 0,
+    policy: routePolicy(0, DEFAULT_RETRY_POLICY),
     idleTimeoutMs: -1,
     maxStreamDurationMs: 0,
-    retry: undefined,
     prefixRewrite: undefined,
     regexRewrite: undefined,
     hostRewrite: '',

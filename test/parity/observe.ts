@@ -2,7 +2,7 @@
 
 import type { TlsSeen } from './client.ts';
 import { PROBE_PATH, type Seen } from './client.ts';
-import { type Message, statusOf } from './http1.ts';
+import { headerOf, type Message, statusOf } from './http1.ts';
 import type { DataPlane } from './proxies.ts';
 import type { Row } from './row.ts';
 import type { Attempt } from './upstreams.ts';
@@ -64,9 +64,9 @@ export function observe(
     rest: text(seen.rest),
     connection: seen.connection,
     tls: seen.tls,
-    attempts: attempts.map(({ upstream, request }, index) => {
+    attempts: attempts.map(({ upstream, request }) => {
       const { headers, ...rest } = message(request);
-      return { upstream, ...rest, headers: index === 0 ? headers : withoutTimeLeft(headers) };
+      return { upstream, ...rest, headers: withTimeLeft(headers, attempts[0]) };
     }),
     log: own.map((record) =>
       Object.fromEntries(Object.entries(record).map(([field, value]) => [field, logged(field, value, text)])),
@@ -74,10 +74,17 @@ export function observe(
   };
 }
 
-/** What a retry is told of the time left depends on how long the attempts before it took. */
-function withoutTimeLeft(headers: Record<string, string>): Record<string, string> {
+/**
+ * What a retry is told of the time left is that of a try, or what the attempts before it left of the whole: then it is less than the
+ * first was told, and how much less differs. Rows that look at the latter have the first answer wait, or nothing may be over yet.
+ */
+function withTimeLeft(headers: Record<string, string>, first: Attempt | undefined): Record<string, string> {
   const name = 'x-envoy-expected-rq-timeout-ms';
-  return name in headers ? { ...headers, [name]: '<ms>' } : headers;
+  const told = headerOf(first?.request.headers ?? [], name);
+  const left = headers[name];
+  if (left === undefined || told === undefined || left === told) return headers;
+  const less = /^[1-9]\d*$/.test(left) && Number(left) < Number(told);
+  return { ...headers, [name]: less ? `<less than ${told}>` : left };
 }
 
 function fields(lines: readonly string[], text: (value: string) => string): Record<string, string> {

@@ -148,10 +148,10 @@ describe('a request on its way to the upstream', () => {
     const { gateway, upstream } = await setUp({
       hcm: { internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] } },
     });
-    await RawClient.ask(gateway.port, get('/', 'X-Request-Id: mine\r\nX-Envoy-Retry-On: 5xx\r\n'));
+    await RawClient.ask(gateway.port, get('/', 'X-Request-Id: mine\r\nX-Envoy-Ip-Tags: a\r\n'));
     await RawClient.ask(gateway.port, get('/', 'X-Forwarded-For: 10.0.0.1\r\n'));
     expect(upstream.requests[0]!.head).toEqual(
-      expect.arrayContaining(['x-envoy-internal: true', 'x-request-id: mine', 'x-envoy-retry-on: 5xx']),
+      expect.arrayContaining(['x-envoy-internal: true', 'x-request-id: mine', 'x-envoy-ip-tags: a']),
     );
     expect(upstream.requests[1]!.head).toContain('x-envoy-external-address: 127.0.0.1');
     expect(upstream.requests[1]!.head.join()).not.toContain('x-envoy-internal');

@@ -8,8 +8,8 @@ export interface DownstreamStream {
   readonly connection: DownstreamConnection;
   /** The connection closes once this response is out. */
   closeAfterResponse: boolean;
-  /** 100 Continue, before the response. */
-  sendContinue(): void;
+  /** 1xx other than 101, before the response. */
+  sendInformational(status: number, headers: HeaderList): void;
   /** `ended`: there is no body. May be held back until `flush` or the first body bytes. */
   sendHead(status: number, headers: HeaderList, ended: boolean): void;
   /** @returns false when the client is slower: wait for Exchange.onDownstreamDrain */

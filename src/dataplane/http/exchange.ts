@@ -50,7 +50,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   readonly body = new RequestBody();
   readonly record: StreamRecord;
   readonly #downstream: DownstreamStream;
-  #continued = false;
+  #informed = false;
   #state: number = State.Starting;
   #requestPaused = false;
   #matched: MatchedRoute | undefined = undefined;
@@ -114,10 +114,11 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     const { action } = route;
     if (action.kind !== 'forward') return this.#withRouteHeaders(routeReply(request, route, action));
 
-    this.#armRouteTimeouts(action);
-    this.#forwarding = new Forwarding(this, this.#matched, action);
+    const forwarding = new Forwarding(this, this.#matched, action);
+    this.#forwarding = forwarding;
+    this.#armRouteTimeouts(action, forwarding.timeoutMs);
     // Last, since a response (a local one too) may come back before it returns.
-    this.#forwarding.start();
+    forwarding.start();
     return undefined;
   }
 
@@ -133,11 +134,11 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     } else if (config.requestTimeoutMs !== 0) this.#arm('request', config.requestTimeoutMs);
   }
 
-  #armRouteTimeouts(action: ForwardAction): void {
+  #armRouteTimeouts(action: ForwardAction, timeoutMs: number): void {
     const { config, body } = this;
     const idleMs = action.idleTimeoutMs === -1 ? config.streamIdleTimeoutMs : action.idleTimeoutMs;
     // A complete request waits for its response alone, which the route's timeout bounds more tightly.
-    if (idleMs !== 0 && (!body.ended || action.timeoutMs === 0 || idleMs < action.timeoutMs)) {
+    if (idleMs !== 0 && (!body.ended || timeoutMs === 0 || idleMs < timeoutMs)) {
       this.#streamIdleMs = idleMs;
       this.#arm('stream-idle', idleMs);
     }
@@ -179,11 +180,13 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   // ---- the upstream's response ----
 
-  /** Passes 100 on, once: an upstream that repeats it for ever gets no further. */
-  respondContinue(): void {
-    if (this.#continued) return;
-    this.#continued = true;
-    this.#downstream.sendContinue();
+  /** Passes the first one on: an upstream that repeats it for ever gets no further. */
+  respondInformational(status: number, headers: HeaderList): void {
+    if (this.#informed) return;
+    this.#informed = true;
+    const ofClass = this.config.stats.byClass[1];
+    if (ofClass !== undefined) ofClass.value += 1;
+    this.#downstream.sendInformational(status, headers);
   }
 
   respondHead(status: number, headers: HeaderList, ended: boolean): void {

@@ -15,8 +15,8 @@ export interface ForwardedExchange {
   readonly record: StreamRecord;
   pauseRequest(): void;
   resumeRequest(): void;
-  /** 100, where the configuration lets it through. */
-  respondContinue(): void;
+  /** 1xx other than 101, before the response. Its headers go out as they are. */
+  respondInformational(status: number, headers: HeaderList): void;
   /** The final head; the client's headers are still to be added. `ended`: it has no body. */
   respondHead(status: number, headers: HeaderList, ended: boolean): void;
   /** The answer to an upgrade: bytes go both ways from here on. */

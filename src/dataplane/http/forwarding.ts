@@ -1,26 +1,25 @@
-// One request's way to an upstream and its response's way back: a cluster, a host, a connection, and again where the policy
+// One request's way to an upstream and its response's way back: a cluster, a host, an attempt, and again where the policy
 // says so. Envoy's router filter: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter
 
+import { expectedTimeoutMs, type ForwardPolicy, withRetries, withTimeouts } from '../router/forward-policy.ts';
 import { type AttemptFailure, retriesFailure, retriesResponse } from '../router/retry-policy.ts';
 import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
-import type { ClientConnection } from '../upstream/client-connection.ts';
-import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
-import type { HttpPool } from '../upstream/http-pool.ts';
-import type { UpstreamHandler } from '../upstream/upstream-handler.ts';
+import type { UpstreamCluster } from '../upstream/cluster-set.ts';
+import { Attempts } from './attempts.ts';
 import { chooseTarget } from './choose-target.ts';
 import { removeHopByHop } from './connection-header.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
-import { CHUNKED, type ResponseHead } from './head-parser.ts';
+import type { ResponseHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
 import {
   clusterNotFound,
   type LocalReply,
   noHealthyUpstream,
+  streamDurationReached,
   upgradeNotAllowed,
-  upgradeRefused,
   upstreamFailed,
   upstreamTimeout,
 } from './local-reply.ts';
@@ -28,42 +27,44 @@ import { setServiceTime, switchingHeaders } from './response-headers.ts';
 import { Retries } from './retries.ts';
 import { type MatchedRoute, mutateRequest, mutateResponse } from './route-mutations.ts';
 import { type TimeoutOwner, Timeouts } from './timeouts.ts';
-import { expectedTimeoutMs, requestHeadText, rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
+import { type AttemptOwner, type AttemptTimeout, UpstreamAttempt } from './upstream-attempt.ts';
+import { rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
 
-const Phase = {
-  /** No attempt under way: before the first, or over. */
-  None: 0,
-  /** Waits for a connection of the pool. */
-  Connecting: 1,
-  /** The request is on its way to the upstream, the response head is not there. */
-  Requested: 2,
-  /** Waits before the next attempt. */
-  BackOff: 3,
-  /** The response is on its way to the client. */
-  Responding: 4,
-} as const;
+/** Interim responses that Envoy passes on; others it drops. 100 Continue, Processing, Early Hints, Upload Resumption Supported */
+const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 
 /** Forwards one request. Used once. */
-export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'per-try' | 'back-off'> {
+export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back-off'> {
   readonly #exchange: ForwardedExchange;
   readonly #matched: MatchedRoute;
   readonly #action: ForwardAction;
-  #phase: number = Phase.None;
+  #policy: ForwardPolicy;
   #cluster: UpstreamCluster | undefined = undefined;
-  #host: Host | undefined = undefined;
-  #pool: HttpPool | undefined = undefined;
-  #upstream: ClientConnection | undefined = undefined;
-  #upstreamPaused = false;
+  readonly #attempts = new Attempts();
+  /** Another attempt follows after a wait. */
+  #backingOff = false;
+  /** Bytes of the request were sent to an upstream. */
+  #started = false;
+  /** The client may have got an interim response: no attempt follows. */
+  #informed = false;
+  /** The head of the response is with the client. */
+  #responding = false;
   #retries: Retries | undefined = undefined;
-  #timeouts: Timeouts<'response' | 'per-try' | 'back-off'> | undefined = undefined;
+  #timeouts: Timeouts<'response' | 'back-off'> | undefined = undefined;
 
   constructor(exchange: ForwardedExchange, matched: MatchedRoute, action: ForwardAction) {
     this.#exchange = exchange;
     this.#matched = matched;
     this.#action = action;
+    this.#policy = withTimeouts(action.policy, exchange.request.headers);
   }
 
   // ---- the request ----
+
+  /** How long the whole response may take, in milliseconds; 0: for ever. */
+  get timeoutMs(): number {
+    return this.#policy.timeoutMs;
+  }
 
   /** Chooses the cluster, makes the request what the upstream is to get, and tries it. */
   start(): void {
@@ -96,212 +97,221 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     mutateRequest(this.#matched, headers, exchange.record);
     rewritePath(request, route, action);
     rewriteHost(request, rewrittenHost(request, action, target.hostRewrite), action);
-    body.keep = action.retry !== undefined;
-    this.#attempt();
+    this.#policy = withRetries(this.#policy, headers);
+    const { retry } = this.#policy;
+    body.keep = retry.on !== 0 && retry.numRetries > 0;
+    this.#try();
   }
 
   /** More of the body. */
   onRequestData(bytes: Buffer): void {
     const { body } = this.#exchange;
-    const upstream = this.#upstream;
-    if (upstream !== undefined) {
+    const attempt = this.#attempts.newest;
+    if (attempt?.sending === true) {
       body.passed(bytes);
-      if (!upstream.writeBody(bytes)) this.#exchange.pauseRequest();
+      if (!attempt.writeBody(bytes)) this.#exchange.pauseRequest();
       return;
     }
     body.hold(bytes);
     if (body.full) this.#exchange.pauseRequest();
   }
 
-  /** The request is complete, as `body` says. Envoy counts the route's timeout from here. */
+  /** The request is complete, as `body` says. Envoy counts the timeouts from here. */
   onRequestComplete(): void {
-    const { timeoutMs } = this.#action;
-    if (timeoutMs !== 0 && this.#phase !== Phase.Responding) this.#arm('response', timeoutMs);
-    this.#upstream?.endRequest(this.#exchange.body.trailers);
+    const { timeoutMs } = this.#policy;
+    if (timeoutMs !== 0 && !this.#responding) this.#arm('response', timeoutMs);
+    this.#attempts.newest?.onRequestComplete();
   }
 
-  // ---- one attempt ----
+  // ---- attempts ----
 
-  #attempt(): void {
+  #try(): void {
     const exchange = this.#exchange;
-    const { retry, autoHostRewrite } = this.#action;
+    const { autoHostRewrite } = this.#action;
     const cluster = this.#cluster!;
-    this.#phase = Phase.None;
-    const host = cluster.chooseHost(this.#retries?.tried, retry?.hostSelectionAttempts);
+    const host = cluster.chooseHost(this.#retries?.tried, this.#policy.retry.hostSelectionAttempts);
     exchange.record.upstreamRequestAttemptCount += 1;
     if (host === undefined) {
       cluster.stats.upstream_cx_none_healthy.value += 1;
       exchange.reply(noHealthyUpstream());
       return;
     }
-    this.#host = host;
     if (autoHostRewrite) rewriteHost(exchange.request, host.hostname, this.#action);
-    if (retry !== undefined && retry.perTryTimeoutMs !== 0) this.#arm('per-try', retry.perTryTimeoutMs);
     const pool = cluster.poolOf(host, exchange.request.authority);
-    this.#pool = pool;
-    const acquired = pool.acquire(this);
-    if (acquired === 'overflow') {
-      this.#attemptFailed('overflow', 'overflow', ResponseFlag.UpstreamOverflow);
-      return;
-    }
-    exchange.record.upstreamHost = host.address;
-    if (acquired === 'pending') this.#phase = Phase.Connecting;
-    else this.onUpstreamReady(acquired);
+    const attempt = new UpstreamAttempt(this, exchange, this.#policy, pool);
+    this.#attempts.add(attempt);
+    attempt.start();
   }
 
-  onUpstreamReady(connection: ClientConnection): void {
+  onAttemptFailed(attempt: UpstreamAttempt, failure: AttemptFailure, reason: string, flag: number): void {
     const exchange = this.#exchange;
-    const { request, body } = exchange;
-    this.#phase = Phase.Requested;
-    this.#upstream = connection;
-    exchange.record.upstreamLocalAddress = connection.localAddress;
-    const chunked = request.framing === CHUNKED;
-    const flowing = connection.writeHead(requestHeadText(request), body.take(), chunked, request.method === 'HEAD');
-    // What follows an upgrade is the tunnel's.
-    if (body.ended && request.upgrade === '') connection.endRequest(body.trailers);
-    else if (flowing) exchange.resumeRequest();
-    else exchange.pauseRequest();
-  }
-
-  onUpstreamDrain(): void {
-    this.#exchange.resumeRequest();
-  }
-
-  onUpstreamFailure(failure: string): void {
-    this.#phase = Phase.None;
-    const timedOut = failure === 'connection_timeout';
-    this.#exchange.record.upstreamTransportFailureReason = timedOut ? '' : failure.replaceAll(' ', '_');
-    const reason = timedOut ? 'connection timeout' : 'remote connection failure';
-    this.#attemptFailed('connect-failure', reason, ResponseFlag.UpstreamConnectionFailure);
-  }
-
-  onUpstreamReset(reason: 'connection_termination' | 'protocol_error'): void {
-    this.#upstream = undefined;
-    const protocolError = reason === 'protocol_error';
-    const flag = protocolError ? ResponseFlag.UpstreamProtocolError : ResponseFlag.UpstreamConnectionTermination;
-    if (this.#phase === Phase.Responding) {
-      this.#exchange.abort(`upstream_reset_after_response_started{${reason}}`, flag);
+    this.#attempts.remove(attempt);
+    if (this.#responding) {
+      exchange.abort(`upstream_reset_after_response_started{${reason.replaceAll(' ', '_')}}`, flag);
       return;
     }
-    this.#attemptFailed('reset', protocolError ? 'protocol error' : 'connection termination', flag);
+    attempt.host.stats.rq_error += 1;
+    if (this.#retriesFailure(attempt, failure) || this.#othersMayAnswer(attempt)) return;
+    const { upstreamRequestAttemptCount, upstreamTransportFailureReason } = exchange.record;
+    this.#giveUp(
+      upstreamFailed(reason, flag, {
+        transportFailure: upstreamTransportFailureReason,
+        retried: upstreamRequestAttemptCount > 1,
+        informed: this.#informed,
+      }),
+    );
   }
 
-  // The attempt ended without a response: try again, or say so.
-  #attemptFailed(failure: AttemptFailure, reason: string, flag: number): void {
-    this.#host!.stats.rq_error += 1;
-    this.#timeouts?.disarm('per-try');
-    const { retry } = this.#action;
-    if (retry !== undefined && retriesFailure(retry, failure) && this.#retry()) return;
-    const { upstreamRequestAttemptCount, upstreamTransportFailureReason } = this.#exchange.record;
-    const reply = upstreamFailed(reason, flag, upstreamTransportFailureReason, upstreamRequestAttemptCount > 1);
-    this.#cluster!.stats.countResponse(reply.status);
-    this.#exchange.reply(reply);
+  onAttemptTimeout(attempt: UpstreamAttempt, kind: AttemptTimeout): void {
+    const { hedge, retry, timeoutStatus } = this.#policy;
+    if (kind === 'per-try' && hedge) {
+      // It may still win: another one is made beside it.
+      if (!this.#informed && retry.on !== 0) attempt.repeated = this.#retry(attempt);
+      return;
+    }
+    attempt.leave();
+    this.#attempts.remove(attempt);
+    if (kind === 'per-try') {
+      this.#cluster!.stats.upstream_rq_per_try_timeout.value += 1;
+      attempt.host.stats.rq_timeout += 1;
+    }
+    if (!this.#responding && this.#retriesFailure(attempt, 'reset')) return;
+    this.#giveUp(
+      kind === 'per-try'
+        ? upstreamTimeout('upstream_per_try_timeout', timeoutStatus)
+        : streamDurationReached(this.#exchange.body.ended ? 504 : 408),
+    );
   }
 
-  // ---- another attempt ----
+  #retriesFailure(attempt: UpstreamAttempt, failure: AttemptFailure): boolean {
+    const { retry } = this.#policy;
+    if (attempt.started) this.#started = true;
+    if (retry.on === 0 || this.#informed || attempt.repeated) return false;
+    return retriesFailure(retry, failure, this.#started) && this.#retry(attempt);
+  }
 
   // Arranges another attempt; false where that cannot be. The policy has agreed.
-  #retry(): boolean {
+  #retry(attempt: UpstreamAttempt): boolean {
     const { config, body, record } = this.#exchange;
     if (!body.repeatable) return false;
-    this.#retries ??= new Retries(this.#action.retry!, this.#cluster!);
+    this.#retries ??= new Retries(this.#policy.retry, this.#cluster!);
     const attempts = record.upstreamRequestAttemptCount;
-    const limit = this.#retries.begin(attempts, this.#host!);
+    const limit = this.#retries.begin(attempts, attempt.host);
     record.responseFlags = raise(record.responseFlags, limit);
     if (limit !== 0) return false;
-    this.#leaveUpstream();
-    this.#phase = Phase.BackOff;
+    this.#backingOff = true;
     this.#arm('back-off', this.#retries.backOffMs(attempts, config.random));
     return true;
   }
 
-  #attemptAgain(): void {
+  // An attempt other than this one, under way or to come.
+  #othersMayAnswer(attempt: UpstreamAttempt): boolean {
+    return this.#backingOff || this.#attempts.besides(attempt);
+  }
+
+  #tryAgain(): void {
     const { config, request, record } = this.#exchange;
-    this.#retries!.end();
+    this.#backingOff = false;
     record.upstreamTransportFailureReason = '';
     if (this.#matched.virtualHost.includeAttemptCount) {
       request.headers.set('x-envoy-attempt-count', String(record.upstreamRequestAttemptCount + 1));
     }
-    this.#setExpectedTimeout(config.services.now() - record.startTime);
-    this.#attempt();
+    const { requestEndTime } = record;
+    this.#setExpectedTimeout(requestEndTime < 0 ? 0 : config.services.now() - requestEndTime);
+    this.#try();
   }
 
   #setExpectedTimeout(elapsedMs: number): void {
     const { config, request } = this.#exchange;
     if (config.suppressEnvoyHeaders) return;
-    const expected = expectedTimeoutMs(this.#action, elapsedMs);
+    const expected = expectedTimeoutMs(this.#policy, elapsedMs);
     if (expected !== 0) request.headers.set('x-envoy-expected-rq-timeout-ms', String(expected));
   }
 
   // ---- the response ----
 
-  onUpstreamInformational(head: ResponseHead): void {
+  onAttemptInformational(attempt: UpstreamAttempt, head: ResponseHead): void {
     const exchange = this.#exchange;
     exchange.touch();
     this.#cluster!.stats.countResponse(head.status);
-    // Envoy passes on 100 where it was asked to, and no other.
-    if (head.status === 100 && exchange.config.proxy100Continue) exchange.respondContinue();
+    this.#settleOn(attempt);
+    this.#informed = true;
+    if (!exchange.config.proxy100Continue || !PASSED_ON.has(head.status)) return;
+    removeHopByHop(head.headers, false);
+    exchange.respondInformational(head.status, head.headers);
   }
 
-  onUpstreamHead(head: ResponseHead, ended: boolean): void {
+  onAttemptHead(attempt: UpstreamAttempt, head: ResponseHead, ended: boolean): void {
     const exchange = this.#exchange;
     const { config, request, body, record } = exchange;
     const { status, headers } = head;
     const connection = removeHopByHop(headers, false);
     exchange.touch();
-    this.#timeouts?.disarm('per-try');
     if (status === 101 && !(connection.upgrade && request.upgrade !== '')) {
       // A switch of protocols that nobody asked for.
-      this.#leaveUpstream();
-      this.#attemptFailed('reset', 'protocol error', ResponseFlag.UpstreamProtocolError);
+      attempt.leave();
+      this.onAttemptFailed(attempt, 'reset', 'protocol error', ResponseFlag.UpstreamProtocolError);
       return;
     }
-    if (this.#retriesInstead(head, ended)) return;
+    if (this.#triesAnother(attempt, head)) {
+      // A response without body leaves its connection usable.
+      attempt.leave(ended);
+      this.#attempts.remove(attempt);
+      return;
+    }
     const now = config.services.now();
-    this.#beginResponse(status, headers, now);
+    this.#beginResponse(attempt, status, headers, now);
     if (status === 101) {
       switchingHeaders(headers);
       this.#addRouteHeaders(headers);
       exchange.respondTunnel(headers);
       return;
     }
-    if (request.upgrade !== '') {
-      this.#leaveUpstream();
-      exchange.reply(upgradeRefused(status));
+    if ((headers.seen & Known.Upgrade) !== 0) headers.remove('upgrade');
+    if (status < 400 && request.upgrade === 'websocket') {
+      this.#refuseHandshake(attempt, status, headers);
       return;
     }
-    if ((headers.seen & Known.Upgrade) !== 0) headers.remove('upgrade');
-    if (status === 204 && (headers.seen & Known.ContentLength) !== 0) headers.remove('content-length');
-    if (body.ended && !config.suppressEnvoyHeaders) setServiceTime(headers, now - record.requestEndTime);
+    // A request for an upgrade has no end to count from.
+    const timed = body.ended && request.upgrade === '' && !config.suppressEnvoyHeaders;
+    if (timed) setServiceTime(headers, now - record.requestEndTime);
     this.#addRouteHeaders(headers);
     exchange.respondHead(status, headers, ended);
   }
 
-  // True where the policy wants another attempt in place of this response, and gets it.
-  #retriesInstead(head: ResponseHead, ended: boolean): boolean {
-    const { retry } = this.#action;
-    const hostStats = this.#host!.stats;
+  // Neither a WebSocket nor an error: to Envoy a failed handshake, of which the head alone passes.
+  #refuseHandshake(attempt: UpstreamAttempt, status: number, headers: HeaderList): void {
+    attempt.leave();
+    headers.remove('content-length');
+    headers.remove('content-type');
+    this.#exchange.record.responseCodeDetails = 'websocket_handshake_unsuccessful';
+    this.#addRouteHeaders(headers);
+    this.#exchange.respondHead(status, headers, true);
+    this.onAttemptEnd(undefined);
+  }
+
+  // True where the policy wants another attempt in place of this response, and gets it or has it under way.
+  #triesAnother(attempt: UpstreamAttempt, head: ResponseHead): boolean {
+    const { retry } = this.#policy;
+    const hostStats = attempt.host.stats;
     if (head.status >= 500) hostStats.rq_error += 1;
     else hostStats.rq_success += 1;
-    if (retry === undefined) return false;
+    if (retry.on === 0 || this.#informed) return false;
     if (!retriesResponse(retry, head)) {
       if (this.#exchange.record.upstreamRequestAttemptCount > 1) {
         this.#cluster!.stats.upstream_rq_retry_success.value += 1;
       }
       return false;
     }
-    const upstream = this.#upstream;
-    // A response without body leaves its connection usable: it ends by itself before the next attempt.
-    if (ended) this.#upstream = undefined;
-    if (this.#retry()) return true;
-    this.#upstream = upstream;
-    return false;
+    if (!attempt.repeated && this.#retry(attempt)) return true;
+    return this.#othersMayAnswer(attempt);
   }
 
-  #beginResponse(status: number, headers: HeaderList, now: number): void {
+  #beginResponse(attempt: UpstreamAttempt, status: number, headers: HeaderList, now: number): void {
     const { body, record: info } = this.#exchange;
     const { stats } = this.#cluster!;
-    this.#phase = Phase.Responding;
+    this.#settleOn(attempt);
+    this.#responding = true;
     // The route's timeout is for the whole response; what follows 101 is no response any more.
     if (status === 101) this.#timeouts?.disarm('response');
     body.settle();
@@ -313,6 +323,16 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     info.responseHeaders = headers;
   }
 
+  // This attempt answers: all others are void.
+  #settleOn(attempt: UpstreamAttempt): void {
+    this.#retries?.end();
+    if (this.#backingOff) {
+      this.#backingOff = false;
+      this.#timeouts?.disarm('back-off');
+    }
+    this.#attempts.settleOn(attempt);
+  }
+
   #addRouteHeaders(headers: HeaderList): void {
     const { record } = this.#exchange;
     if (this.#matched.virtualHost.includeAttemptCountInResponse) {
@@ -321,28 +341,12 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
     mutateResponse(this.#matched, headers, record);
   }
 
-  onUpstreamData(bytes: Buffer): void {
-    if (this.#exchange.respondBody(bytes) || this.#upstreamPaused) return;
-    this.#upstreamPaused = true;
-    this.#upstream?.pause();
-  }
-
   /** The client takes more again. */
   onDownstreamDrain(): void {
-    if (!this.#upstreamPaused) return;
-    this.#upstreamPaused = false;
-    this.#upstream?.resume();
+    this.#attempts.newest?.onDownstreamDrain();
   }
 
-  onUpstreamFlush(): void {
-    this.#exchange.respondFlush();
-  }
-
-  onUpstreamEnd(trailers: HeaderList | undefined): void {
-    // A paused connection goes back to its pool (or to its end) reading.
-    this.onDownstreamDrain();
-    this.#upstream = undefined;
-    if (this.#phase === Phase.BackOff) return;
+  onAttemptEnd(trailers: HeaderList | undefined): void {
     const { config, record } = this.#exchange;
     record.upstreamEndTime = config.services.now();
     this.#exchange.respondEnd(trailers);
@@ -351,27 +355,23 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
   // ---- the end ----
 
   /** The wheel's call. */
-  onTimeout(kind: 'response' | 'per-try' | 'back-off'): void {
+  onTimeout(kind: 'response' | 'back-off'): void {
     if (kind === 'back-off') {
-      this.#attemptAgain();
+      this.#tryAgain();
       return;
     }
-    const { stats } = this.#cluster!;
-    if (this.#host !== undefined) this.#host.stats.rq_timeout += 1;
-    if (kind === 'response') {
-      stats.upstream_rq_timeout.value += 1;
-      const reply = upstreamTimeout('response_timeout');
-      if (this.#phase === Phase.Responding) this.#exchange.abort(reply.details, reply.flag);
-      else this.#giveUp(reply);
-      return;
+    for (const attempt of this.#attempts.all()) {
+      this.#cluster!.stats.upstream_rq_timeout.value += 1;
+      attempt.host.stats.rq_timeout += 1;
     }
-    stats.upstream_rq_per_try_timeout.value += 1;
-    this.#leaveUpstream();
-    if (retriesFailure(this.#action.retry!, 'per-try-timeout') && this.#retry()) return;
-    this.#giveUp(upstreamTimeout('upstream_per_try_timeout'));
+    this.#giveUp(upstreamTimeout('response_timeout', this.#policy.timeoutStatus));
   }
 
   #giveUp(reply: LocalReply): void {
+    if (this.#responding) {
+      this.#exchange.abort(reply.details, reply.flag);
+      return;
+    }
     this.countResponse(reply.status);
     this.#exchange.reply(reply);
   }
@@ -384,22 +384,11 @@ export class Forwarding implements UpstreamHandler, TimeoutOwner<'response' | 'p
   /** The exchange is over, one way or the other: gives back all that is held. */
   close(): void {
     this.#timeouts?.disarmAll();
-    this.#leaveUpstream();
+    this.#attempts.leave();
     this.#retries?.end();
-    this.#phase = Phase.None;
   }
 
-  #leaveUpstream(): void {
-    if (this.#phase === Phase.Connecting) {
-      this.#phase = Phase.None;
-      this.#pool!.cancel(this);
-    }
-    const upstream = this.#upstream;
-    this.#upstream = undefined;
-    upstream?.release();
-  }
-
-  #arm(kind: 'response' | 'per-try' | 'back-off', ms: number): void {
+  #arm(kind: 'response' | 'back-off', ms: number): void {
     this.#timeouts ??= new Timeouts(this.#exchange.config.services.timers, this);
     this.#timeouts.arm(kind, ms);
   }

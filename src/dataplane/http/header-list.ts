@@ -4,7 +4,7 @@
 export class HeaderList {
   /** Even indexes hold lower-case names, odd ones the values. */
   readonly fields: string[] = [];
-  /** Union of the Known bits of the names parsed into the list; a cheap "certainly absent". Never cleared by `remove`. */
+  /** Union of the Known bits of the names that were parsed into the list or added by a route; a cheap "certainly absent". Never cleared by `remove`. */
   seen = 0;
 
   /** The value of a header: its lines joined with a comma, or undefined where there is none. `name` is lower-case. */

@@ -22,6 +22,10 @@ export const Known = {
   UpstreamServiceTime: 1 << 15,
   /** Several lines of these are joined with a comma (Envoy's inline headers); of all others each line is kept. */
   Joined: 1 << 16,
+  /** `x-envoy-*` headers by which a request steers the router: router/forward-policy.ts takes them off. */
+  RouterDirective: 1 << 17,
+  /** `x-envoy-ratelimited` of a response: an Envoy behind us has refused it. */
+  RateLimited: 1 << 18,
 } as const;
 
 /**
@@ -53,6 +57,20 @@ export const ENVOY_INTERNAL_HEADERS: readonly string[] = [
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-rq-timeout-ms',
 ];
+
+// What the router obeys, and takes off a request.
+const ROUTER_DIRECTIVES: ReadonlySet<string> = new Set([
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-max-retries',
+  'x-envoy-retriable-header-names',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-retry-on',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-rq-timeout-ms',
+]);
 
 const BITS: readonly (readonly [name: string, bits: number])[] = [
   ['host', Known.Host],
@@ -93,13 +111,25 @@ const BITS: readonly (readonly [name: string, bits: number])[] = [
   ['set-cookie', 0],
   ['vary', 0],
   ['x-powered-by', 0],
-  ...ENVOY_INTERNAL_HEADERS.map((name) => [name, Known.EnvoyInternal] as const),
+  ['x-envoy-ratelimited', Known.RateLimited],
+  // Envoy hears this one from clients outside too.
+  ['x-envoy-upstream-stream-duration-ms', Known.RouterDirective],
+  ...ENVOY_INTERNAL_HEADERS.map(
+    (name) => [name, Known.EnvoyInternal | (ROUTER_DIRECTIVES.has(name) ? Known.RouterDirective : 0)] as const,
+  ),
 ];
 
 /** A name the proxy knows: its lower-case spelling and its bits. */
 export interface KnownName {
   readonly name: string;
   readonly bits: number;
+}
+
+/** The bits of names in lower case, together. */
+export function knownBits(names: Iterable<string>): number {
+  let bits = 0;
+  for (const name of names) bits |= KNOWN_NAMES.get(name)?.bits ?? 0;
+  return bits;
 }
 
 /** Known names in the two spellings that clients use: `x-request-id` and `X-Request-Id`. Other spellings are lower-cased first. */

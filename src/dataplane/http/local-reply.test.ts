@@ -37,8 +37,13 @@ describe('a local reply', () => {
 });
 
 describe('the reply to a failed upstream', () => {
+  const first = { transportFailure: '', retried: false, informed: false };
+
   it('is 503 and tells the client the reason, the log also what the transport said', () => {
-    const reply = upstreamFailed('remote connection failure', ResponseFlag.UpstreamConnectionFailure, 'refused', false);
+    const reply = upstreamFailed('remote connection failure', ResponseFlag.UpstreamConnectionFailure, {
+      ...first,
+      transportFailure: 'refused',
+    });
     expect(reply.status).toBe(503);
     expect(reply.body).toBe(
       'upstream connect error or disconnect/reset before headers. reset reason: remote connection failure',
@@ -47,16 +52,27 @@ describe('the reply to a failed upstream', () => {
   });
 
   it('says that retries did not help', () => {
-    const { body } = upstreamFailed('connection termination', ResponseFlag.UpstreamConnectionTermination, '', true);
+    const { body } = upstreamFailed('connection termination', ResponseFlag.UpstreamConnectionTermination, {
+      ...first,
+      retried: true,
+    });
     expect(body).toContain('retried and the latest reset reason: connection termination');
   });
 
   it('is 502 where the upstream does not speak HTTP', () => {
-    expect(upstreamFailed('protocol error', ResponseFlag.UpstreamProtocolError, '', false).status).toBe(502);
+    expect(upstreamFailed('protocol error', ResponseFlag.UpstreamProtocolError, first).status).toBe(502);
+  });
+
+  it('is late where an interim response was before it', () => {
+    const { details } = upstreamFailed('protocol error', ResponseFlag.UpstreamProtocolError, {
+      ...first,
+      informed: true,
+    });
+    expect(details).toBe('upstream_reset_after_response_started{protocol_error}');
   });
 
   it('says that a limit of ours was the reason', () => {
-    const { headers } = upstreamFailed('overflow', ResponseFlag.UpstreamOverflow, '', false);
+    const { headers } = upstreamFailed('overflow', ResponseFlag.UpstreamOverflow, first);
     expect(headers.get('x-envoy-overloaded')).toBe('true');
   });
 });

@@ -69,15 +69,20 @@ export function upgradeNotAllowed(): LocalReply {
   return localReply(403, 'upgrade_failed', { close: true, counter: 'downstream_rq_ws_on_non_ws_route' });
 }
 
-/** The upstream answered a handshake with something else: its status passes, its body does not. */
-export function upgradeRefused(status: number): LocalReply {
-  return localReply(status, 'websocket_handshake_unsuccessful', { close: true });
-}
-
 /** No host to choose. */
 export function noHealthyUpstream(): LocalReply {
   const body = 'no healthy upstream';
   return localReply(503, 'no_healthy_upstream', { body, flag: ResponseFlag.NoHealthyUpstream });
+}
+
+/** What was before the last attempt failed. */
+interface Failure {
+  /** What the connect said; '' for nothing. */
+  readonly transportFailure: string;
+  /** There were attempts before this one. */
+  readonly retried: boolean;
+  /** There was an interim response. */
+  readonly informed: boolean;
 }
 
 /**
@@ -85,15 +90,14 @@ export function noHealthyUpstream(): LocalReply {
  *
  * @param reason what happened, in words: `connection termination`
  * @param flag says what kind of failure it was
- * @param transportFailure what the connect said; '' for nothing
- * @param retried there were attempts before this one
  */
-export function upstreamFailed(reason: string, flag: number, transportFailure: string, retried: boolean): LocalReply {
+export function upstreamFailed(reason: string, flag: number, failure: Failure): LocalReply {
+  const { transportFailure, retried, informed } = failure;
   const cause = reason.replaceAll(' ', '_') + (transportFailure === '' ? '' : `|${transportFailure}`);
   const prefix = retried ? 'retried and the latest reset reason: ' : 'reset reason: ';
   return localReply(
     flag === ResponseFlag.UpstreamProtocolError ? 502 : 503,
-    `upstream_reset_before_response_started{${cause}}`,
+    `upstream_reset_${informed ? 'after' : 'before'}_response_started{${cause}}`,
     {
       body: `upstream connect error or disconnect/reset before headers. ${prefix}${reason}`,
       flag,
@@ -102,9 +106,25 @@ export function upstreamFailed(reason: string, flag: number, transportFailure: s
   );
 }
 
-/** The upstream took too long, in all (`response_timeout`) or in one attempt (`upstream_per_try_timeout`). */
-export function upstreamTimeout(details: 'response_timeout' | 'upstream_per_try_timeout'): LocalReply {
-  return localReply(504, details, { body: 'upstream request timeout', flag: ResponseFlag.UpstreamRequestTimeout });
+/**
+ * The upstream took too long, in all (`response_timeout`) or in one attempt (`upstream_per_try_timeout`).
+ *
+ * @param status 204 for clients that asked for it: it has no body
+ */
+export function upstreamTimeout(
+  details: 'response_timeout' | 'upstream_per_try_timeout',
+  status: 504 | 204,
+): LocalReply {
+  const body = status === 504 ? 'upstream request timeout' : '';
+  return localReply(status, details, { body, flag: ResponseFlag.UpstreamRequestTimeout });
+}
+
+/** An attempt was not over in the time that a stream may take. @param status as for streamIdleTimeout */
+export function streamDurationReached(status: 408 | 504): LocalReply {
+  return localReply(status, 'upstream_max_stream_duration_reached', {
+    body: 'upstream max stream duration reached',
+    flag: ResponseFlag.UpstreamMaxStreamDurationReached,
+  });
 }
 
 /** What the client sent is not HTTP, or HTTP that is refused. */

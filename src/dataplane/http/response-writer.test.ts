@@ -79,13 +79,16 @@ describe('the writer', () => {
     expect(text).toBe('HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n');
   });
 
-  it('sends no 100 Continue to HTTP/1.0', () => {
+  it.each([
+    [1, ['HTTP/1.1 103 Unknown\r\nlink: </x>\r\n\r\n']],
+    [0, []],
+  ])('sends an interim response to HTTP/1.%i: %j', (minorVersion, expected) => {
     expect(
       written((writer) => {
-        writer.begin(0, false);
-        writer.writeContinue();
+        writer.begin(minorVersion, false);
+        writer.writeInformational(103, headers('link', '</x>'));
       }),
-    ).toEqual([]);
+    ).toEqual(expected);
   });
 
   it('writes a configured body in UTF-8', () => {

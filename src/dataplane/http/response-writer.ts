@@ -68,9 +68,9 @@ export class ResponseWriter {
     this.#toHead = toHead;
   }
 
-  /** Writes 100 Continue. HTTP/1.0 knows no such thing. */
-  writeContinue(): void {
-    if (this.#minorVersion === 1) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
+  /** Writes an interim response. HTTP/1.0 knows no such thing. */
+  writeInformational(status: number, headers: HeaderList): void {
+    if (this.#minorVersion === 1) this.#socket.write(`${statusLine(status, 1)}${headerLines(headers)}\r\n`, 'latin1');
   }
 
   /** Writes the head of a tunnel, with its Connection header in `headers`. */

@@ -52,6 +52,13 @@ describe('retries', () => {
     expect(upstream.retriesActive).toBe(0);
   });
 
+  it('hold their place until there is a response: one, however many follow each other', () => {
+    const upstream = cluster(1);
+    const retries = new Retries(policy(), upstream);
+    expect([retries.begin(1, host), retries.begin(2, host)]).toEqual([0, 0]);
+    expect(upstream.retriesActive).toBe(1);
+  });
+
   it('remember the hosts tried where the policy asks', () => {
     const forgetful = new Retries(policy(), cluster(3));
     forgetful.begin(1, host);

@@ -8,7 +8,7 @@ import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 export class Retries {
   readonly #policy: RetryPolicy;
   readonly #cluster: UpstreamCluster;
-  #waiting = false;
+  #counted = false;
   /** Hosts not to try again, with the previous_hosts predicate. */
   tried: Set<Host> | undefined = undefined;
 
@@ -18,7 +18,7 @@ export class Retries {
   }
 
   /**
-   * Takes a place among the cluster's retries. It is held until `end`.
+   * Takes a place among the cluster's retries, in exchange for that of the retry before. It is held until `end`.
    *
    * @param attempts made so far
    * @param host of the last one
@@ -27,6 +27,7 @@ export class Retries {
   begin(attempts: number, host: Host): number {
     const cluster = this.#cluster;
     const { stats } = cluster;
+    this.end();
     if (attempts > this.#policy.numRetries) {
       stats.upstream_rq_retry_limit_exceeded.value += 1;
       return ResponseFlag.UpstreamRetryLimitExceeded;
@@ -39,7 +40,7 @@ export class Retries {
       this.tried ??= new Set();
       this.tried.add(host);
     }
-    this.#waiting = true;
+    this.#counted = true;
     cluster.retriesActive += 1;
     stats.upstream_rq_retry.value += 1;
     stats.upstream_rq_retry_backoff_exponential.value += 1;
@@ -51,10 +52,10 @@ export class Retries {
     return backOffMs(this.#policy, attempts, random);
   }
 
-  /** The wait is over, for another attempt or for good. */
+  /** The retry has its response, or none follows. */
   end(): void {
-    if (!this.#waiting) return;
-    this.#waiting = false;
+    if (!this.#counted) return;
+    this.#counted = false;
     this.#cluster.retriesActive -= 1;
   }
 }

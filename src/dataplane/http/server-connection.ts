@@ -19,7 +19,7 @@ import {
   parseRequestHead,
   RequestHead,
 } from './head-parser.ts';
-import type { HeaderList } from './header-list.ts';
+import { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -228,7 +228,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
   #answerExpect(headers: HeaderList): void {
     if (headers.get('expect')!.toLowerCase() !== '100-continue') return;
     headers.remove('expect');
-    this.sendContinue();
+    this.#writer.writeInformational(100, new HeaderList());
   }
 
   #readLength(bytes: Buffer, at: number): number {
@@ -298,8 +298,8 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
 
   // ---- writing ----
 
-  sendContinue(): void {
-    this.#writer.writeContinue();
+  sendInformational(status: number, headers: HeaderList): void {
+    this.#writer.writeInformational(status, headers);
   }
 
   sendHead(status: number, headers: HeaderList, ended: boolean): void {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { forwardAction, request } from '../../../test/dataplane/example-forwarding.ts';
 import type { CompiledRoute, ForwardAction } from '../router/route.ts';
 import { chooseTarget } from './choose-target.ts';
-import { expectedTimeoutMs, requestHeadText, rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
+import { requestHeadText, rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
 
 const prefixRoute = (prefix: string): CompiledRoute =>
   ({ path: { matchedLength: () => prefix.length } }) as unknown as CompiledRoute;
@@ -39,19 +39,6 @@ describe('the authority', () => {
     rewriteHost(rewritten, 'b', forwardAction({ appendForwardedHost: true }));
     expect(rewritten.authority).toBe('b');
     expect(rewritten.headers.fields).toEqual(['x-forwarded-host', 'a', 'x-envoy-original-host', 'a']);
-  });
-});
-
-describe('the time that x-envoy-expected-rq-timeout-ms tells', () => {
-  it.each([
-    ['for ever', 0, 0, 0, 0],
-    ['the route’s', 1000, 0, 0, 1000],
-    ['one try’s', 0, 200, 0, 200],
-    ['one try’s while it fits', 1000, 200, 700, 200],
-    ['what is left of the route’s', 1000, 200, 900, 100],
-    ['never nothing', 1000, 200, 1500, 1],
-  ])('is %s', (_what, timeoutMs, perTryTimeoutMs, elapsed, expected) => {
-    expect(expectedTimeoutMs(forwardAction({ timeoutMs, retry: { perTryTimeoutMs } }), elapsed)).toBe(expected);
   });
 });
 

@@ -37,19 +37,6 @@ export function rewrittenHost(request: HttpRequest, action: ForwardAction, targe
   return action.hostRewriteHeader === '' ? '' : (request.headers.get(action.hostRewriteHeader) ?? '');
 }
 
-/**
- * What `x-envoy-expected-rq-timeout-ms` tells the upstream: how long somebody waits for this attempt.
- *
- * @param elapsedMs since the request began; 0 for the first attempt
- * @returns milliseconds; 0: for ever
- */
-export function expectedTimeoutMs(action: ForwardAction, elapsedMs: number): number {
-  const perTry = action.retry?.perTryTimeoutMs ?? 0;
-  const { timeoutMs } = action;
-  if (timeoutMs === 0 || (perTry !== 0 && elapsedMs + perTry <= timeoutMs)) return Math.floor(perTry);
-  return Math.max(1, Math.floor(timeoutMs - elapsedMs));
-}
-
 /** Request line and header lines with the empty line; latin1. */
 export function requestHeadText(request: HttpRequest): string {
   const { method, headers, framing, upgrade } = request;

@@ -12,12 +12,13 @@ import { FractionalPercent_DenominatorType as Denominator } from '../../xds/gen/
 import { ConfigError } from '../connection.ts';
 import { filterType, reportsOnly } from '../istio-filters.ts';
 import { durationMs } from '../upstream/duration.ts';
+import { routePolicy } from './forward-policy.ts';
 import { compileHeaderMatcher, compileQueryParameterMatcher, type RequestPredicate } from './header-matcher.ts';
 import { compileHeaderMutation } from './header-mutation.ts';
 import { compilePathMatcher } from './path-matcher.ts';
 import { compileRegexRewrite } from './path-rewrite.ts';
 import { compileRedirect } from './redirect.ts';
-import { compileRetryPolicy } from './retry-policy.ts';
+import { compileRetryPolicy, DEFAULT_RETRY_POLICY } from './retry-policy.ts';
 import type { ClusterTarget, CompiledRoute, ForwardAction } from './route.ts';
 
 // Envoy's default route timeout.
@@ -184,10 +185,12 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
     targets,
     totalWeight,
     clusterNotFoundStatus: notFoundStatus(config.clusterNotFoundResponseCode),
-    timeoutMs: durationMs(config.timeout, DEFAULT_TIMEOUT_MS),
+    policy: routePolicy(
+      durationMs(config.timeout, DEFAULT_TIMEOUT_MS),
+      retry === undefined ? DEFAULT_RETRY_POLICY : compileRetryPolicy(retry, `${field}.retry_policy`),
+    ),
     idleTimeoutMs: durationMs(config.idleTimeout, -1),
     maxStreamDurationMs: durationMs(maxStreamDuration, 0),
-    retry: retry === undefined ? undefined : compileRetryPolicy(retry, `${field}.retry_policy`),
     prefixRewrite: config.prefixRewrite === '' ? undefined : config.prefixRewrite,
     regexRewrite:
       config.regexRewrite === undefined

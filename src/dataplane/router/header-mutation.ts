@@ -8,7 +8,7 @@ import {
 import { compileTextFormat } from '../access-log/formats.ts';
 import { ConfigError } from '../connection.ts';
 import type { HeaderList } from '../http/header-list.ts';
-import { KNOWN_NAMES } from '../http/header-names.ts';
+import { KNOWN_NAMES, knownBits } from '../http/header-names.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
 interface Addition {
@@ -26,6 +26,8 @@ interface Addition {
 export interface HeaderMutation {
   readonly remove: readonly string[];
   readonly add: readonly Addition[];
+  /** Known bits of what is added. */
+  readonly bits: number;
 }
 
 /** @returns undefined where there is nothing to do. @throws ConfigError naming `field` */
@@ -35,34 +37,37 @@ export function compileHeaderMutation(
   field: string,
 ): HeaderMutation | undefined {
   if (add.length === 0 && remove.length === 0) return undefined;
+  const additions = add.map((option, index) => compileAddition(option, `${field}_to_add[${index}]`));
   return {
     remove: remove.map((name) => mutableName(name, `${field}_to_remove`)),
-    add: add.map((option, index) => {
-      const where = `${field}_to_add[${index}]`;
-      const { header } = option;
-      if (header === undefined) throw new ConfigError(`${where}.header: expected a key and a value, got nothing`);
-      const value = header.rawValue.length > 0 ? Buffer.from(header.rawValue).toString('latin1') : header.value;
-      if (/[\r\n\0]/.test(value))
-        throw new ConfigError(`${where}.header.value: CR, LF and NUL cannot stand in a header`);
-      const formatted = value.includes('%');
-      // The older `append: false` means overwrite.
-      const action =
-        option.append === false ? HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD : option.appendAction;
-      const name = mutableName(header.key, `${where}.header.key`);
-      return {
-        name,
-        bits: KNOWN_NAMES.get(name)?.bits ?? 0,
-        literal: formatted ? undefined : value,
-        format: formatted ? compileFormat(value, `${where}.header.value`) : undefined,
-        action,
-        keepEmpty: option.keepEmptyValue,
-      };
-    }),
+    add: additions,
+    bits: knownBits(additions.map(({ name }) => name)),
+  };
+}
+
+function compileAddition(option: HeaderValueOption, field: string): Addition {
+  const { header } = option;
+  if (header === undefined) throw new ConfigError(`${field}.header: expected a key and a value, got nothing`);
+  const value = header.rawValue.length > 0 ? Buffer.from(header.rawValue).toString('latin1') : header.value;
+  if (/[\r\n\0]/.test(value)) throw new ConfigError(`${field}.header.value: CR, LF and NUL cannot stand in a header`);
+  const formatted = value.includes('%');
+  // The older `append: false` means overwrite.
+  const action =
+    option.append === false ? HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD : option.appendAction;
+  const name = mutableName(header.key, `${field}.header.key`);
+  return {
+    name,
+    bits: KNOWN_NAMES.get(name)?.bits ?? 0,
+    literal: formatted ? undefined : value,
+    format: formatted ? compileFormat(value, `${field}.header.value`) : undefined,
+    action,
+    keepEmpty: option.keepEmptyValue,
   };
 }
 
 /** Applies a mutation: removals first, then additions in order, as Envoy does. */
 export function applyHeaderMutation(mutation: HeaderMutation, headers: HeaderList, info: StreamInfo): void {
+  headers.seen |= mutation.bits;
   for (const name of mutation.remove) headers.remove(name);
   for (const addition of mutation.add) {
     const { name } = addition;

@@ -1,10 +1,10 @@
 // One compiled route: what it matches and what it does.
 
+import type { ForwardPolicy } from './forward-policy.ts';
 import type { RequestPredicate } from './header-matcher.ts';
 import type { HeaderMutation } from './header-mutation.ts';
 import type { PathMatcher } from './path-matcher.ts';
 import type { Redirect } from './redirect.ts';
-import type { RetryPolicy } from './retry-policy.ts';
 
 /** One target of a route; a route without weights has one. */
 export interface ClusterTarget {
@@ -22,13 +22,12 @@ export interface ForwardAction {
   readonly targets: readonly ClusterTarget[];
   readonly totalWeight: number;
   readonly clusterNotFoundStatus: number;
-  /** 0: none. */
-  readonly timeoutMs: number;
+  /** Timeouts and retries, where the request does not say otherwise. */
+  readonly policy: ForwardPolicy;
   /** Milliseconds; 0: none; -1: the connection manager's stream_idle_timeout. */
   readonly idleTimeoutMs: number;
   /** 0: none. */
   readonly maxStreamDurationMs: number;
-  readonly retry: RetryPolicy | undefined;
   /** undefined: none. */
   readonly prefixRewrite: string | undefined;
   readonly regexRewrite: ((path: string) => string) | undefined;

@@ -317,7 +317,7 @@ describe('redirects', () => {
 
 describe('retry policies', () => {
   const policy = (json: Record<string, unknown>) =>
-    compileRetryPolicy(fromJson(RetryPolicySchema, json as JsonValue), 'f')!;
+    compileRetryPolicy(fromJson(RetryPolicySchema, json as JsonValue), 'f');
   const response = (status: number, lines = ''): NonNullable<ReturnType<typeof parseResponseHead>> =>
     parseResponseHead(`HTTP/1.1 ${status} x\r\n${lines}`, 100)!;
 
@@ -347,14 +347,25 @@ describe('retry policies', () => {
   });
 
   it.each([
-    ['connect-failure', 'connect-failure', true],
-    ['connect-failure', 'reset', false],
-    ['reset', 'reset', true],
-    ['5xx', 'connect-failure', true],
-    ['reset-before-request', 'reset', false],
-    ['5xx', 'overflow', false],
-  ] as const)('%s after %s: %s', (retryOn, failure, expected) => {
-    expect(retriesFailure(policy({ retry_on: retryOn }), failure)).toBe(expected);
+    ['envoy-ratelimited', 429, true],
+    ['5xx', 503, false],
+    ['retriable-status-codes', 418, false],
+  ])('%s with x-envoy-ratelimited and status %i: %s', (retryOn, status, expected) => {
+    const limited = response(status, 'x-envoy-ratelimited: true\r\n');
+    expect(retriesResponse(policy({ retry_on: retryOn, retriable_status_codes: [418] }), limited)).toBe(expected);
+  });
+
+  it.each([
+    ['connect-failure', 'connect-failure', 'no bytes', true],
+    ['connect-failure', 'reset', 'bytes', false],
+    ['reset', 'reset', 'bytes', true],
+    ['5xx', 'connect-failure', 'no bytes', true],
+    ['reset-before-request', 'reset', 'bytes', false],
+    ['reset-before-request', 'connect-failure', 'no bytes', true],
+    ['reset-before-request', 'connect-failure', 'bytes', false],
+    ['5xx', 'overflow', 'no bytes', false],
+  ] as const)('%s after %s, with %s sent: %s', (retryOn, failure, sent, expected) => {
+    expect(retriesFailure(policy({ retry_on: retryOn }), failure, sent === 'bytes')).toBe(expected);
   });
 
   it('wait longer each time, up to ten times the base interval', () => {

@@ -246,6 +246,62 @@ section(import.meta.url, [
         gives: '101',
       },
       {
+        name: 'websocket refused with headers, in chunks and slowly',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: [
+          {
+            first: 'HTTP/1.1 400 Bad Request\r\nx-a: 1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n',
+            bytes: '3\r\n, t\r\n0\r\n\r\n',
+            delay: 50,
+          },
+        ],
+        gives: '400 closed',
+      },
+      {
+        name: 'websocket refused for another protocol',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: [answer('426 Upgrade Required', 'no', { upgrade: 'other', connection: 'upgrade' })],
+        gives: '426 silent',
+      },
+      {
+        name: 'websocket refused without a body',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: ['HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n'],
+        gives: '204 closed',
+      },
+      {
+        name: 'websocket refused with a length of 0',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: [answer('403 Forbidden', '', { 'x-a': '1' })],
+        gives: '403 closed',
+      },
+      {
+        name: 'websocket answered with 200',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: [answer('200 OK', 'a page', { 'content-type': 'text/html', 'x-a': '1' })],
+        gives: '200 closed',
+      },
+      {
+        name: 'websocket redirected',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket' }),
+        upstream: [
+          'HTTP/1.1 302 Found\r\nlocation: /other\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhere\r\n0\r\n\r\n',
+        ],
+        gives: '302 closed',
+      },
+      {
+        name: 'websocket refused and retried',
+        send: get('/ws', { Connection: 'Upgrade', Upgrade: 'websocket', 'x-envoy-retry-on': '5xx' }),
+        upstream: [
+          answer('500 Internal Server Error', 'broken'),
+          {
+            bytes: 'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n',
+            ending: 'echo',
+          },
+        ],
+        gives: '101',
+      },
+      {
         name: 'another upgrade with a body in chunks',
         send: request(
           'POST /',

@@ -127,6 +127,42 @@ section(import.meta.url, [
         gives: '502',
       },
       {
+        name: 'a reset amid the head',
+        send: get('/'),
+        upstream: [{ bytes: 'HTTP/1.1 200 OK\r\ncontent-', ending: 'reset' }],
+        gives: '502',
+      },
+      {
+        name: 'a close amid the second head',
+        send: get('/'),
+        upstream: [{ bytes: 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n', ending: 'close' }],
+        gives: '103 502',
+      },
+      {
+        name: 'a close after 103',
+        send: get('/'),
+        upstream: [{ bytes: 'HTTP/1.1 103 Early Hints\r\n\r\n', ending: 'close' }],
+        gives: '103 503',
+      },
+      {
+        name: 'a close after an empty line',
+        send: get('/'),
+        upstream: [{ bytes: '\r\n', ending: 'close' }],
+        gives: '502',
+      },
+      {
+        name: 'a reset amid chunks',
+        send: get('/'),
+        upstream: [{ bytes: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n', ending: 'reset' }],
+        gives: '200 closed',
+      },
+      {
+        name: "a reset amid a body up to the connection's end",
+        send: get('/'),
+        upstream: [{ bytes: 'HTTP/1.1 200 OK\r\n\r\nhalf', ending: 'reset' }],
+        gives: '200',
+      },
+      {
         name: 'a close amid a body with a length',
         send: get('/'),
         upstream: [{ bytes: 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf', ending: 'close' }],
@@ -149,6 +185,22 @@ section(import.meta.url, [
         send: [request('POST /', { 'Content-Length': '10' }, 'half'), { responses: 1 }],
         upstream: [{ bytes: answer('413 Payload Too Large', 'no'), after: 'head' }],
         gives: '413 closed',
+      },
+      {
+        name: 'a retriable response before the whole request',
+        send: [
+          request('POST /', { 'Content-Length': '10', 'x-envoy-retry-on': '5xx' }, 'half'),
+          { attempts: 2 },
+          'whole.',
+        ],
+        upstream: [{ bytes: BUSY, after: 'head' }, OK],
+        gives: '200',
+      },
+      {
+        name: 'a response after 103 is not retried',
+        send: get('/', { 'x-envoy-retry-on': '5xx' }),
+        upstream: [`HTTP/1.1 103 Early Hints\r\n\r\n${BUSY}`, OK],
+        gives: '103 503',
       },
       {
         name: 'the client goes away',
@@ -215,6 +267,50 @@ section(import.meta.url, [
         gives: '103 200',
       },
       {
+        name: '102 before the response',
+        send: get('/'),
+        upstream: [`HTTP/1.1 102 Processing\r\nserver: a\r\nconnection: close\r\nkeep-alive: 5\r\n\r\n${OK}`],
+        gives: '102 200',
+      },
+      {
+        name: '104 before the response',
+        send: get('/'),
+        upstream: [`HTTP/1.1 104 Upload Resumption Supported\r\nx-a: 1\r\n\r\n${OK}`],
+        gives: '104 200',
+      },
+      {
+        name: '110 before the response',
+        send: get('/'),
+        upstream: [`HTTP/1.1 110 Odd\r\nx-a: 1\r\n\r\n${OK}`],
+        gives: '200',
+      },
+      {
+        name: 'two 103 and a 100 before the response',
+        send: get('/'),
+        upstream: [
+          `HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </y>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${OK}`,
+        ],
+        gives: '103 200',
+      },
+      {
+        name: '103 with a length',
+        send: get('/'),
+        upstream: [`HTTP/1.1 103 Early Hints\r\ncontent-length: 5\r\n\r\n${OK}`],
+        gives: '502',
+      },
+      {
+        name: '204 with a length that is not 0',
+        send: get('/'),
+        upstream: ['HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n'],
+        gives: '502',
+      },
+      {
+        name: '204 in chunks',
+        send: get('/'),
+        upstream: ['HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+        gives: '502',
+      },
+      {
         name: '100 without being asked',
         send: get('/'),
         upstream: [`HTTP/1.1 100 Continue\r\n\r\n${OK}`],
@@ -268,6 +364,30 @@ section(import.meta.url, [
         send: get('/'),
         upstream: [answer('200 OK', '', { 'x-big': 'y'.repeat(70_000) })],
         gives: '200',
+      },
+      {
+        name: 'a head of 81,000 bytes',
+        send: get('/'),
+        upstream: [answer('200 OK', '', { 'x-big': 'y'.repeat(81_000) })],
+        gives: '200',
+      },
+      {
+        name: 'a head of 83,000 bytes',
+        send: get('/'),
+        upstream: [answer('200 OK', '', { 'x-big': 'y'.repeat(83_000) })],
+        gives: '502',
+      },
+      {
+        name: '100 headers',
+        send: get('/'),
+        upstream: [answer('200 OK', '', Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`x-${i}`, '1'])))],
+        gives: '200',
+      },
+      {
+        name: '101 headers',
+        send: get('/'),
+        upstream: [answer('200 OK', '', Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`x-${i}`, '1'])))],
+        gives: '502',
       },
       {
         name: '150 headers',
