@@ -1,9 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import pino from 'pino';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { AdsClient, type AdsClientOptions, type DecodedResource, retryDelay } from './client.ts';
-import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema } from './gen/envoy/config/core/v3/base_pb.js';
 import { RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import {
@@ -11,48 +10,17 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { type EncodedResource, encodeResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
-import { AdsServer } from './server.ts';
+import { encodeResource, shortTypeName, TypeUrl } from './resources.ts';
+import type { AdsServer } from './server.ts';
 import { aggregatedDiscoveryService } from './service.ts';
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+import { closers, cluster, route, serve, serverSees, setOf } from './test-support.ts';
 
 /** Which the clients of a test speak. */
 let variant: NonNullable<AdsClientOptions['variant']> = 'delta';
 
 const silent = pino({ level: 'silent' });
 
-const cluster = (name: string, content = '') =>
-  encodeResource(name, ClusterSchema, create(ClusterSchema, { name, altStatName: content }));
-const route = (name: string, content = '') =>
-  encodeResource(
-    name,
-    RouteConfigurationSchema,
-    create(RouteConfigurationSchema, { name, virtualHosts: [{ name: content, domains: ['*'] }] }),
-  );
-const byName = (resources: EncodedResource[]) => new Map(resources.map((resource) => [resource.name, resource]));
-const clusters = (...names: string[]): ResourceSet =>
-  new Map([[TypeUrl.Cluster, byName(names.map((name) => cluster(name)))]]);
-
-interface Served {
-  port: number;
-  server: AdsServer;
-  push: (next: ResourceSet) => void;
-}
-
-async function serve(initial: ResourceSet, port = 0): Promise<Served> {
-  let resources = initial;
-  const server = new AdsServer({ resourcesFor: () => resources, log: silent });
-  closers.push(() => server.close());
-  const push = (next: ResourceSet) => {
-    resources = next;
-    server.push();
-  };
-  return { port: await server.listen(`127.0.0.1:${port}`), server, push };
-}
+const clusters = (...names: string[]) => setOf({ Cluster: names.map((name) => cluster(name)) });
 
 /** A client and the responses it got, to be awaited one by one. */
 function connect(port: number, refuse: (resources: DecodedResource[]) => string | undefined = () => undefined) {
@@ -97,11 +65,6 @@ function connect(port: number, refuse: (resources: DecodedResource[]) => string 
   return { client, next, responses, changes, until };
 }
 
-/** Resolves when what the server knows of its only client is as wanted. */
-async function serverSees(server: AdsServer, wanted: (status: ReturnType<AdsServer['clients']>) => boolean) {
-  while (!wanted(server.clients())) await new Promise((resolve) => setImmediate(resolve));
-}
-
 const subscription = (server: AdsServer) => server.clients()[0]?.subscriptions[0];
 
 describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) => {
@@ -122,7 +85,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
   });
 
   test('subscribing to the same names again asks for nothing, other names do', async () => {
-    const { port, server } = await serve(new Map([[TypeUrl.RouteConfiguration, byName([route('r1'), route('r2')])]]));
+    const { port, server } = await serve(setOf({ RouteConfiguration: [route('r1'), route('r2')] }));
     const { client, next, responses } = connect(port);
     client.start();
     client.subscribe(TypeUrl.RouteConfiguration, ['r1']);
@@ -146,10 +109,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
   });
 
   test('names learned in a response are subscribed from within it', async () => {
-    const set = new Map([
-      [TypeUrl.Cluster, byName([cluster('a')])],
-      [TypeUrl.RouteConfiguration, byName([route('a')])],
-    ] as const);
+    const set = setOf({ Cluster: [cluster('a')], RouteConfiguration: [route('a')] });
     const { port } = await serve(set);
     const got: string[] = [];
     const done = Promise.withResolvers<void>();
@@ -198,7 +158,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
 
   test('a resource of another type than the response is refused without reaching the caller', async () => {
     const stranger = { ...route('a'), name: 'a' };
-    const { port, server } = await serve(new Map([[TypeUrl.Cluster, byName([stranger])]]));
+    const { port, server } = await serve(setOf({ Cluster: [stranger] }));
     const { client, responses } = connect(port);
     client.subscribe(TypeUrl.Cluster, '*');
     client.start();
@@ -213,7 +173,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
     client.subscribe(TypeUrl.Cluster, '*');
     client.start();
     const first = await next();
-    push(new Map([[TypeUrl.Cluster, byName([cluster('a'), cluster('b', 'changed')])]]));
+    push(setOf({ Cluster: [cluster('a'), cluster('b', 'changed')] }));
     const second = await next();
     const b = second.resources.at(-1);
     expect(b?.message).not.toBe(first.resources[1]?.message);
@@ -230,7 +190,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
     }));
     const message = create(RouteConfigurationSchema, { name: 'r', virtualHosts });
     const big = encodeResource('r', RouteConfigurationSchema, message);
-    const { port } = await serve(new Map([[TypeUrl.RouteConfiguration, byName([big])]]));
+    const { port } = await serve(setOf({ RouteConfiguration: [big] }));
     const { client, next } = connect(port);
     client.subscribe(TypeUrl.RouteConfiguration, ['r']);
     client.start();
@@ -245,7 +205,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
       client.subscribe(TypeUrl.Cluster, '*');
       client.start();
       expect(client.connected).toBe(false);
-      await serve(clusters('a'), port);
+      await serve(clusters('a'), { port });
       expect((await next()).names).toEqual(['a']);
       expect(changes).toEqual([true]);
     });
@@ -258,7 +218,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
       const before = await next();
       await first.server.close();
       await until(() => !client.connected);
-      const second = await serve(clusters('a', 'b'), first.port);
+      const second = await serve(clusters('a', 'b'), { port: first.port });
       const after = await next();
       if (spoken === 'delta') expect(after.names).toEqual(['b']);
       else {
@@ -277,7 +237,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
       await next();
       await first.server.close();
       await until(() => !client.connected);
-      await serve(new Map([[TypeUrl.Cluster, byName([cluster('a'), cluster('b', 'changed')])]]), first.port);
+      await serve(setOf({ Cluster: [cluster('a'), cluster('b', 'changed')] }), { port: first.port });
       const after = await next();
       expect(after.removed).toEqual(['c']);
       expect(after.names).toEqual(spoken === 'delta' ? ['b'] : ['a', 'b']);
@@ -292,7 +252,7 @@ describe.each(['delta', 'state of the world'] as const)('speaking %s', (spoken) 
       await first.server.close();
       await until(() => !client.connected);
       client.subscribe(TypeUrl.RouteConfiguration, ['r']);
-      await serve(new Map([[TypeUrl.RouteConfiguration, byName([route('r')])]]), first.port);
+      await serve(setOf({ RouteConfiguration: [route('r')] }), { port: first.port });
       const types = [await next(), await next()].map(({ type, names }) => [type, ...names].join(' '));
       expect(types).toEqual(['CDS', 'RDS r']);
     });
@@ -329,15 +289,12 @@ describe('speaking delta', () => {
     client.subscribe(TypeUrl.RouteConfiguration, ['r']);
     client.start();
     expect(await next()).toMatchObject({ type: 'RDS', names: [], removed: ['r'] });
-    push(new Map([[TypeUrl.RouteConfiguration, byName([route('r')])]]));
+    push(setOf({ RouteConfiguration: [route('r')] }));
     expect(await next()).toMatchObject({ type: 'RDS', names: ['r'], removed: [] });
   });
 
   test('after a reconnect nothing is sent that is there already', async () => {
-    const resources: ResourceSet = new Map([
-      [TypeUrl.Cluster, byName([cluster('a')])],
-      [TypeUrl.RouteConfiguration, byName([route('r')])],
-    ]);
+    const resources = setOf({ Cluster: [cluster('a')], RouteConfiguration: [route('r')] });
     const first = await serve(resources);
     const { client, next, until } = connect(first.port);
     client.subscribe(TypeUrl.Cluster, '*');
@@ -346,7 +303,7 @@ describe('speaking delta', () => {
     const before = [await next(), await next()];
     await first.server.close();
     await until(() => !client.connected);
-    const second = await serve(resources, first.port);
+    const second = await serve(resources, { port: first.port });
     const after = [await next(), await next()];
     expect(after.map(({ type, names, removed }) => [type, names, removed])).toEqual([
       ['CDS', [], []],
@@ -368,7 +325,7 @@ describe('speaking delta', () => {
     await serverSees(first.server, () => subscription(first.server)?.refusal?.resources.join() === 'bad');
     await first.server.close();
     await until(() => !client.connected);
-    await serve(clusters('a', 'bad'), first.port);
+    await serve(clusters('a', 'bad'), { port: first.port });
     expect((await next()).names).toEqual(['bad']);
   });
 
@@ -401,7 +358,7 @@ describe('speaking delta', () => {
     // A newer one that takes its place is spoken to in delta, and told of what there is: it can say that it is gone.
     old.forceShutdown();
     await until(() => !client.connected);
-    const { server } = await serve(clusters('b'), port);
+    const { server } = await serve(clusters('b'), { port });
     expect(await next()).toMatchObject({ names: ['b'], removed: ['a'] });
     expect(server.clients()[0]?.variant).toBe('delta');
   });

@@ -1,65 +1,16 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
-import pino from 'pino';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_RESPONSE_BYTES } from './delta.ts';
-import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema } from './gen/envoy/config/core/v3/base_pb.js';
-import { ClusterLoadAssignmentSchema } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { type EncodedResource, encodeResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
-import { AdsServer, type AdsServerOptions } from './server.ts';
+import { type EncodedResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
 import { aggregatedDiscoveryService, MAX_MESSAGE_BYTES } from './service.ts';
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-// `content` makes two versions of a name differ.
-const cluster = (name: string, content = '') =>
-  encodeResource(name, ClusterSchema, create(ClusterSchema, { name, altStatName: content }));
-const endpoints = (name: string, content = '') =>
-  encodeResource(
-    name,
-    ClusterLoadAssignmentSchema,
-    create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: [{ locality: { zone: content } }] }),
-  );
-const route = (name: string, content = '') =>
-  encodeResource(
-    name,
-    RouteConfigurationSchema,
-    create(RouteConfigurationSchema, { name, virtualHosts: [{ name: content, domains: ['*'] }] }),
-  );
-
-function setOf(types: Partial<Record<keyof typeof TypeUrl, EncodedResource[]>>): ResourceSet {
-  return new Map(
-    Object.entries(types).map(([type, list]) => [
-      TypeUrl[type as keyof typeof TypeUrl],
-      new Map(list.map((resource) => [resource.name, resource])),
-    ]),
-  );
-}
-
-/** A server whose configuration the test replaces, and what it logged. */
-async function serve(initial: ResourceSet, options: Partial<AdsServerOptions> = {}) {
-  const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) });
-  let resources = initial;
-  const server = new AdsServer({ resourcesFor: () => resources, log, ...options });
-  const port = await server.listen('127.0.0.1:0');
-  closers.push(() => server.close());
-  const push = (next: ResourceSet) => {
-    resources = next;
-    server.push();
-  };
-  return { server, port, push, lines };
-}
+import { closers, cluster, endpoints, route, serve, serverSees, setOf } from './test-support.ts';
 
 type Init = MessageInitShape<typeof DeltaDiscoveryRequestSchema>;
 
@@ -146,11 +97,6 @@ class ScriptedClient {
 function spell({ typeUrl, resources, removedResources }: DeltaDiscoveryResponse): string {
   const names = resources.map((resource) => resource.name);
   return [shortTypeName(typeUrl), ...names, ...removedResources.map((name) => `-${name}`)].join(' ');
-}
-
-/** What the server has connected, once it is as wanted. */
-async function serverSees(server: AdsServer, wanted: (clients: ReturnType<AdsServer['clients']>) => boolean) {
-  while (!wanted(server.clients())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('wildcard subscriptions', () => {

@@ -2,70 +2,19 @@ import { connect } from 'node:net';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import pino from 'pino';
-import { afterEach, describe, expect, test } from 'vitest';
-import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
+import { describe, expect, test } from 'vitest';
 import { NodeSchema } from './gen/envoy/config/core/v3/base_pb.js';
-import { ClusterLoadAssignmentSchema } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
-import { SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
   type DiscoveryRequest,
   DiscoveryRequestSchema,
   type DiscoveryResponse,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { type EncodedResource, encodeResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
+import { type EncodedResource, shortTypeName, TypeUrl } from './resources.ts';
 import { AdsServer, type AdsServerOptions } from './server.ts';
 import { aggregatedDiscoveryService, MAX_MESSAGE_BYTES } from './service.ts';
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+import { closers, cluster, endpoints, listener, route, secret, serve, setOf } from './test-support.ts';
 
 const node = (id: string) => create(NodeSchema, { id });
-// `content` makes two versions of a name differ.
-const cluster = (name: string, content = '') =>
-  encodeResource(name, ClusterSchema, create(ClusterSchema, { name, altStatName: content }));
-const endpoints = (name: string, content = '') =>
-  encodeResource(
-    name,
-    ClusterLoadAssignmentSchema,
-    create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: [{ locality: { zone: content } }] }),
-  );
-const listener = (name: string, content = '') =>
-  encodeResource(name, ListenerSchema, create(ListenerSchema, { name, statPrefix: content }));
-const route = (name: string, content = '') =>
-  encodeResource(
-    name,
-    RouteConfigurationSchema,
-    create(RouteConfigurationSchema, { name, virtualHosts: [{ name: content, domains: ['*'] }] }),
-  );
-const secret = (name: string) => encodeResource(name, SecretSchema, create(SecretSchema, { name }));
-
-function setOf(types: Partial<Record<keyof typeof TypeUrl, EncodedResource[]>>): ResourceSet {
-  return new Map(
-    Object.entries(types).map(([type, list]) => [
-      TypeUrl[type as keyof typeof TypeUrl],
-      new Map(list.map((resource) => [resource.name, resource])),
-    ]),
-  );
-}
-
-/** A server whose configuration the test replaces, and what it logged. */
-async function serve(initial: ResourceSet, options: Partial<AdsServerOptions> = {}) {
-  const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) });
-  let resources = initial;
-  const server = new AdsServer({ resourcesFor: () => resources, log, ...options });
-  const port = await server.listen('127.0.0.1:0');
-  closers.push(() => server.close());
-  const push = (next: ResourceSet) => {
-    resources = next;
-    server.push();
-  };
-  return { server, port, push, lines };
-}
 
 /** A client that speaks the protocol word by word. */
 class ScriptedClient {
