@@ -263,6 +263,12 @@ export class Limen {
     return outcome as CurlOutcome;
   }
 
+  /** SIGKILL. Resolves when it and its data plane are gone; its folders stay, for the next one. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
   /** SIGTERM. Returns the exit code and the processes that are left of it (none, it should be). */
   async stop(): Promise<{ code: number | null; left: number[] }> {
     const family = descendantsOf(this.#child.pid as number);

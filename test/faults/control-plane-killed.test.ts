@@ -1,0 +1,162 @@
+// The control plane is killed and comes back, while data planes that it did not start carry traffic and configuration changes.
+
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Limen } from '../walkthroughs/limen.ts';
+import { describeWith } from '../walkthroughs/tools.ts';
+import { Forwarder } from './forwarder.ts';
+import { get, Load } from './load.ts';
+import { type Kind, type OutsideDataPlane, startOutside, xdsOf } from './outside-data-plane.ts';
+
+/** Each restart is a start of `limen up`, on cores that other tests have too. */
+const TIMEOUT = { timeout: 90_000 };
+
+/** A service whose answer is its name. */
+async function service(name: string): Promise<Server> {
+  const server = createServer((_request, response) => response.end(name)).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return server;
+}
+
+/** The host `app.local`: which service it leads to, and a header that tells versions of the configuration apart. */
+const configuration = (version: string, upstream: Server) => `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: app }
+spec:
+  selector: { istio: ingressgateway }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*.local'] }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: app }
+spec:
+  hosts: [app.local]
+  gateways: [app]
+  http:
+    - headers: { response: { set: { x-version: ${version} } } }
+      route: [{ destination: { host: app.internal, port: { number: 80 } } }]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: app }
+spec:
+  hosts: [app.internal]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${(upstream.address() as AddressInfo).port} }]
+  endpoints: [{ address: 127.0.0.1 }]
+`;
+
+const another = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: another }
+spec:
+  hosts: [another.local]
+  gateways: [app]
+  http: [{ directResponse: { status: 200, body: { string: another } } }]
+`;
+
+const TOOLS: Record<Kind, ('curl' | 'envoy')[]> = { limen: [], envoy: ['envoy'] };
+const LOG = ['--log-format', 'json'];
+
+for (const kind of ['limen', 'envoy'] as const)
+  describeWith(TOOLS[kind], `a control plane that is killed under ${kind}`, () => {
+    let blue: Server;
+    let green: Server;
+    let xds: Forwarder;
+    let limen: Limen;
+    let outside: OutsideDataPlane;
+    let load: Load;
+
+    beforeEach(async () => {
+      blue = await service('blue');
+      green = await service('green');
+      xds = await Forwarder.start();
+      limen = await Limen.start([80], LOG);
+      xds.target = xdsOf(limen);
+      limen.apply('app.yaml', configuration('v1', blue));
+      outside = await startOutside({ kind, pod: 'outside', xds: xds.address, directory: dirname(limen.home) });
+      await limen.until('the first answer', async () => (await get(outside.address, 'app.local')).status === 200);
+      load = new Load(outside.address, 'app.local');
+      await serves('v1', 'blue');
+    });
+    afterEach(async () => {
+      await load.end();
+      await outside.kill();
+      xds.close();
+      await limen.stop();
+      blue.close();
+      green.close();
+    });
+
+    const restart = async () => {
+      limen = await Limen.up(dirname(limen.home), ['-f', limen.config, ...LOG], [80]);
+      xds.target = xdsOf(limen);
+    };
+    /** Resolves once the load gets this version from this service. */
+    const serves = async (version: string, body: string) => {
+      while (load.last?.headers['x-version'] !== version || load.last.body !== body) await load.more(1);
+    };
+    const synced = () =>
+      limen.until('the data plane has what it was sent', async () => {
+        const { stdout } = await limen.limen('proxy-status', outside.name);
+        return stdout.match(/SYNCED/g)?.length === 4;
+      });
+
+    it('costs no request, and the data plane then has what changed meanwhile', TIMEOUT, async () => {
+      await limen.kill();
+      await load.more(100);
+      limen.apply('app.yaml', configuration('v2', green));
+      limen.apply('another.yaml', another);
+      await load.more(20);
+      await restart();
+      await serves('v2', 'green');
+      expect(await get(outside.address, 'another.local')).toMatchObject({ status: 200, body: 'another' });
+      await load.end();
+      expect(load.failures).toEqual([]);
+    });
+
+    it('costs no request, though it was about to push', TIMEOUT, async () => {
+      for (const [version, upstream, body] of [
+        ['v2', green, 'green'],
+        ['v3', blue, 'blue'],
+      ] as const) {
+        limen.apply('app.yaml', configuration(version, upstream));
+        // After so many requests it has read the file, or is at it, or has pushed some of it.
+        await load.more(version === 'v2' ? 4 : 12);
+        await limen.kill();
+        await restart();
+        await serves(version, body);
+      }
+      await load.end();
+      expect(load.failures).toEqual([]);
+    });
+
+    it('sends nothing again that the data plane has', TIMEOUT, async () => {
+      await synced();
+      await limen.kill();
+      await restart();
+      await synced();
+      expect(sentTo(outside, limen)).toEqual([]);
+      await limen.kill();
+      limen.apply('app.yaml', configuration('v2', blue));
+      await restart();
+      await serves('v2', 'blue');
+      await synced();
+      expect(sentTo(outside, limen)).toEqual(['RDS 1']);
+    });
+  });
+
+/** `RDS 1`: types and numbers of resources in the responses that this control plane has sent to a data plane, the empty ones left out. */
+function sentTo(outside: OutsideDataPlane, limen: Limen): string[] {
+  return limen.output
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { msg: string; node?: string; type?: string; resources?: number })
+    .filter(({ msg, node, resources }) => msg.startsWith('push') && node === outside.name && resources !== 0)
+    .map(({ type, resources }) => `${type} ${resources}`);
+}
