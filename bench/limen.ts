@@ -1,51 +1,51 @@
 // A `limen up` to measure, and requests to it.
 
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { childrenOf, start, stop, until } from './processes.ts';
+import { childrenOf, removeFolder, start, stop, temporaryFolder, until } from './processes.ts';
 
 const PROGRAM = join(import.meta.dirname, '../bin/limen.js');
+
+/** What carries the traffic. */
+export type DataPlane = 'limen' | 'envoy';
+
+/** What the control plane sent. */
+export interface Sent {
+  resources: number;
+  bytes: number;
+}
 
 /** A running instance. */
 export interface Limen {
   process: ChildProcess;
-  /** The data plane's process. */
+  /** The process that carries the traffic. */
   proxyPid: number;
   /** The published port of Service port 80. */
   port: number;
   /** From the start of the process to `Ready`, milliseconds. */
   readyMs: number;
+  /** What the control plane has sent since this was last called. */
+  sent(): Sent;
   stop(): Promise<void>;
 }
 
 /** Starts `limen up -f …` with a home of its own and port 80 published on a free port; resolves when it says Ready. */
-export async function startLimen(paths: readonly string[], args: readonly string[] = []): Promise<Limen> {
-  const home = mkdtempSync(join(tmpdir(), 'limen-bench-'));
+export async function startLimen(paths: readonly string[], dataPlane: DataPlane = 'limen'): Promise<Limen> {
+  const home = temporaryFolder();
   const startedAt = performance.now();
   const files = paths.flatMap((path) => ['-f', path]);
   const child = start(process.execPath, [
-    PROGRAM,
-    'up',
-    ...files,
-    '--publish',
-    '0:80',
-    '--home',
-    home,
-    '--log-level',
-    'warn',
-    ...args,
+    ...[PROGRAM, 'up', ...files, '--publish', '0:80', '--home', home, '--data-plane', dataPlane],
+    ...['--log-level', 'info', '--log-format', 'json'], // which says what is pushed
   ]);
   let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    output += chunk;
-  });
-  await until('limen up is ready', 60, () => {
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => {
+      output += chunk;
+    });
+  await until('limen up is ready', 120, () => {
     if (child.exitCode !== null) throw new Error(`limen up ended:\n${output}`);
     return /Ready in \d+ ms/.test(output) || undefined;
   });
@@ -53,14 +53,36 @@ export async function startLimen(paths: readonly string[], args: readonly string
   const instance = JSON.parse(readFileSync(join(home, 'instance.json'), 'utf8'));
   return {
     process: child,
-    proxyPid: childrenOf(child.pid as number)[0] as number,
+    proxyPid: dataPlanePid(child.pid as number, dataPlane),
     port: instance.proxies[0].published[0].port,
     readyMs,
+    sent() {
+      const end = output.lastIndexOf('\n') + 1;
+      const pushes = output.slice(0, end).split('\n').flatMap(push);
+      output = output.slice(end);
+      return {
+        resources: pushes.reduce((sum, { resources }) => sum + resources, 0),
+        bytes: pushes.reduce((sum, { bytes }) => sum + bytes, 0),
+      };
+    },
     async stop() {
       await stop(child);
-      rmSync(home, { recursive: true, force: true });
+      removeFolder(home);
     },
   };
+}
+
+/** Our proxy is the child of `limen up`; an Envoy is the child of the process that watches it. */
+function dataPlanePid(up: number, dataPlane: DataPlane): number {
+  const [child] = childrenOf(up) as [number];
+  return dataPlane === 'limen' ? child : (childrenOf(child)[0] as number);
+}
+
+/** What a line of the log says was sent. */
+function push(line: string): Sent[] {
+  if (!line.startsWith('{')) return [];
+  const { msg, resources, bytes } = JSON.parse(line) as Sent & { msg: string };
+  return msg.startsWith('push') && typeof bytes === 'number' ? [{ resources, bytes }] : [];
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });

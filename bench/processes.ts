@@ -1,10 +1,27 @@
-// Processes under measurement: started quietly, ended surely, and what the kernel says they used (Linux /proc).
+// Processes under measurement and their folders: started quietly, gone surely when the benchmark ends, and what the kernel says they used
+// (Linux /proc).
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const started: ChildProcess[] = [];
+const folders = new Set<string>();
+
+/** A new folder; it is removed when the benchmark ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'limen-bench-'));
+  folders.add(folder);
+  return folder;
+}
+
+/** Removes a folder of temporaryFolder(). */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  folders.delete(folder);
+}
 
 /** Starts a program without a shell; it is killed when the benchmark ends. */
 export function start(
@@ -31,7 +48,15 @@ export async function stop(child: ChildProcess): Promise<void> {
 
 process.on('exit', () => {
   for (const child of started) child.kill('SIGKILL');
+  for (const folder of folders) removeFolder(folder);
 });
+// Without these a signal ends the process with no 'exit'.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.on(signal, () => process.exit(code));
 
 /** Whether a program is installed. */
 export function installed(program: string): boolean {
@@ -52,9 +77,9 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Resident memory of a process, MB. */
-export function residentMB(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+/** Memory of a process, MB: its own, and its share of what it shares with others (PSS). */
+export function memoryMB(pid: number): number {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? Number.NaN) / 1024;
 }
 
 /** The children of a process. */

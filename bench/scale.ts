@@ -1,7 +1,6 @@
-// 10,000 VirtualServices on 10,000 hosts: a full build, one change until it is live at the proxy, memory of both processes.
+// 10,000 VirtualServices on as many hosts: the translation, and one change until it is live at each data plane, with what was sent for it.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPushContext } from '../src/controlplane/push-context.ts';
 import { translate } from '../src/controlplane/translate.ts';
@@ -10,11 +9,12 @@ import type { ResourceObject } from '../src/resources/object.ts';
 import { Snapshot } from '../src/resources/snapshot.ts';
 import { ingressGatewayObjects } from '../src/workloads/ingress-gateway.ts';
 import { gateway, serviceEntry } from './fixtures.ts';
-import { get, startLimen } from './limen.ts';
-import { residentMB, until } from './processes.ts';
-import { median, printTable } from './table.ts';
+import { type DataPlane, get, type Limen, startLimen } from './limen.ts';
+import { installed, memoryMB, removeFolder, temporaryFolder, until } from './processes.ts';
+import { type Cell, median, printTable } from './table.ts';
 
-const CHANGES = 5;
+const COUNTS = [10, 1_000, 10_000];
+const CHANGES = 7;
 
 const base = `${gateway('"*"')}---\n${serviceEntry(80)}`;
 
@@ -33,60 +33,93 @@ const routed = `    - match: [{ uri: { prefix: /api } }, { uri: { exact: /login 
 `;
 const answered = (body: string) => `    - directResponse: { status: 200, body: { string: "${body}" } }\n`;
 
-/** Prints the table for 100, 1,000 and 10,000 hosts, so that growth shows. */
+/** Prints both tables for growing numbers, so that growth shows. */
 export async function benchScale(): Promise<void> {
-  const rows: (string | number)[][] = [];
-  for (const count of [100, 1_000, 10_000]) rows.push(await measure(count));
   printTable(
-    'Scale: VirtualServices on as many hosts, one Gateway',
+    'Translation: VirtualServices on as many hosts, one Gateway, in one process',
+    ['VirtualServices', 'parse ms', 'build ms', 'rebuild after one change ms'],
+    COUNTS.map((count) => {
+      const { parseMs, buildMs, rebuildMs } = buildInProcess(virtualServices(count));
+      return [count, parseMs, buildMs, rebuildMs];
+    }),
+  );
+  const dataPlanes: DataPlane[] = installed('envoy') ? ['limen', 'envoy'] : ['limen'];
+  const rows: Cell[][] = [];
+  for (const count of COUNTS) {
+    const measured: Change[] = [];
+    for (const dataPlane of dataPlanes) measured.push(await measure(count, dataPlane));
+    const envoy = measured[dataPlanes.indexOf('envoy')];
+    for (const [at, change] of measured.entries())
+      rows.push([
+        count,
+        dataPlanes[at] as string,
+        change.readyMs,
+        change.liveMs,
+        ...(envoy === undefined ? [] : [median(change.liveMs) / median(envoy.liveMs)]),
+        change.resources,
+        change.bytes,
+        change.controlPlaneMB,
+        change.dataPlaneMB,
+      ]);
+  }
+  printTable(
+    `Change: from saving one VirtualService of so many to the first answer by it; median of ${CHANGES}, ± the furthest from it`,
     [
-      'VirtualServices',
-      'parse ms',
-      'build ms',
-      'rebuild ms',
-      'up to Ready ms',
-      'save to live ms',
-      'control plane MB',
-      'proxy MB',
+      ...['VirtualServices', 'data plane', 'up to Ready ms', 'save to live ms'],
+      ...(dataPlanes.includes('envoy') ? ['÷ envoy'] : []),
+      ...['resources sent', 'bytes sent', 'control plane MB', 'data plane MB'],
     ],
     rows,
   );
 }
 
-async function measure(count: number): Promise<(string | number)[]> {
-  const dir = mkdtempSync(join(tmpdir(), 'limen-bench-'));
-  const many = Array.from({ length: count - 1 }, (_, index) => virtualService(index + 1, routed)).join('---\n');
-  writeFileSync(join(dir, 'base.yaml'), base);
-  writeFileSync(join(dir, 'many.yaml'), many);
-  const changing = join(dir, 'changing.yaml');
-  writeFileSync(changing, virtualService(0, answered('start')));
-  const build = buildInProcess(many);
+/** All but the one that changes. */
+function virtualServices(count: number): string {
+  return Array.from({ length: count - 1 }, (_, index) => virtualService(index + 1, routed)).join('---\n');
+}
 
-  const limen = await startLimen([dir]);
-  const live: number[] = [];
-  for (let change = 0; change < CHANGES; change += 1) {
-    const body = `change-${change}`;
+interface Change {
+  readyMs: number;
+  liveMs: number[];
+  /** Sent for one change. */
+  resources: number;
+  bytes: number;
+  controlPlaneMB: number;
+  dataPlaneMB: number;
+}
+
+async function measure(count: number, dataPlane: DataPlane): Promise<Change> {
+  const directory = temporaryFolder();
+  writeFileSync(join(directory, 'base.yaml'), base);
+  writeFileSync(join(directory, 'many.yaml'), virtualServices(count));
+  const changing = join(directory, 'changing.yaml');
+  const change = async (limen: Limen, body: string) => {
     const savedAt = performance.now();
     writeFileSync(changing, virtualService(0, answered(body)));
-    await until('the change is live', 30, async () => {
+    await until('the change is live', 60, async () => {
       const answer = await get(limen.port, 'host-0.example', '/');
       return answer?.body === body || undefined;
     });
-    live.push(performance.now() - savedAt);
-  }
-  const row = [
-    count,
-    build.parseMs,
-    build.buildMs,
-    build.rebuildMs,
-    limen.readyMs,
-    median(live),
-    residentMB(limen.process.pid as number),
-    residentMB(limen.proxyPid),
-  ];
+    return performance.now() - savedAt;
+  };
+  writeFileSync(changing, virtualService(0, answered('start')));
+  const limen = await startLimen([directory], dataPlane);
+  await change(limen, 'first'); // until it is served, and its code warm
+  limen.sent();
+  const liveMs: number[] = [];
+  for (let at = 0; at < CHANGES; at += 1) liveMs.push(await change(limen, `change-${at}`));
+  const sent = limen.sent();
+  const measured = {
+    readyMs: limen.readyMs,
+    liveMs,
+    resources: sent.resources / CHANGES,
+    bytes: sent.bytes / CHANGES,
+    controlPlaneMB: memoryMB(limen.process.pid as number),
+    dataPlaneMB: memoryMB(limen.proxyPid),
+  };
   await limen.stop();
-  rmSync(dir, { recursive: true, force: true });
-  return row;
+  removeFolder(directory);
+  return measured;
 }
 
 /** Parse, full translation, and the translation after one VirtualService changed, in this process. */

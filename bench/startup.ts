@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { get, startLimen } from './limen.ts';
-import { residentMB, until } from './processes.ts';
+import { memoryMB, until } from './processes.ts';
 import { median, printTable } from './table.ts';
 
 const RUNS = 5;
@@ -23,7 +23,7 @@ export async function benchStartup(): Promise<void> {
     if (run > 0) {
       first200.push(ms);
       ready.push(limen.readyMs);
-      memory.push(residentMB(limen.process.pid as number) + residentMB(limen.proxyPid));
+      memory.push(memoryMB(limen.process.pid as number) + memoryMB(limen.proxyPid));
     }
     await limen.stop();
   }
@@ -33,7 +33,7 @@ export async function benchStartup(): Promise<void> {
     [
       ['process start to Ready, ms', Math.min(...ready), median(ready), Math.max(...ready)],
       ['process start to first 200, ms', Math.min(...first200), median(first200), Math.max(...first200)],
-      ['resident memory, both processes, MB', Math.min(...memory), median(memory), Math.max(...memory)],
+      ['memory (PSS), both processes, MB', Math.min(...memory), median(memory), Math.max(...memory)],
     ],
   );
 }

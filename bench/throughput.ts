@@ -1,19 +1,22 @@
-// HTTP/1.1 keep-alive GETs through the gateway beside nginx and haproxy with the same route: requests per CPU-second of the proxy.
+// HTTP/1.1 keep-alive GETs through the gateway, through an Envoy that our control plane drives with the same snapshot, and through nginx and
+// haproxy with the same routes: requests per CPU-second of the proxy, and latency at one rate for all.
 
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gateway, serviceEntry } from './fixtures.ts';
-import { startLimen } from './limen.ts';
+import { type DataPlane, startLimen } from './limen.ts';
+import { type Paced, pace, type Saturated, saturate } from './load.ts';
 import { type Peer, startHaproxy, startNginx, startUpstream } from './peers.ts';
-import { cpuSeconds, installed, residentMB, stop } from './processes.ts';
+import { installed, memoryMB, removeFolder, stop, temporaryFolder } from './processes.ts';
 import { median, printTable } from './table.ts';
 
-const SECONDS = 4;
 const ROUNDS = 3;
 const CONNECTIONS = 64;
+const SECONDS = 3;
+/** Few, since those of h2load ask at the same moment: many would measure their queue. */
+const PACED_CONNECTIONS = 16;
+/** Requests a second that each of them has answered on one core of a slow machine, with room. */
+const RATE = 3_200;
 
 const config = (upstreamPort: number) => `${gateway('bench.example')}---
 apiVersion: networking.istio.io/v1
@@ -32,71 +35,76 @@ spec:
 ---
 ${serviceEntry(upstreamPort)}`;
 
-interface Sample {
-  perSecond: number;
-  perCpuSecond: number;
-  p50: number;
-  p99: number;
+interface Samples {
+  saturated: Saturated[];
+  paced: Paced[];
 }
 
 /** Prints the table; says which peer is missing. */
 export async function benchThroughput(): Promise<void> {
-  if (!installed('wrk') || !installed('nginx')) {
-    console.log('\nThroughput: skipped, it needs wrk and nginx (apt-get install wrk nginx haproxy).');
+  const missing = ['wrk', 'nginx', 'h2load'].filter((program) => !installed(program));
+  if (missing.length > 0) {
+    console.log(
+      `\nThroughput: skipped, there is no ${missing.join(', ')} (apt-get install wrk nginx nghttp2-client haproxy).`,
+    );
     return;
   }
-  const dir = mkdtempSync(join(tmpdir(), 'limen-bench-'));
-  mkdirSync(join(dir, 'config'));
-  mkdirSync(join(dir, 'upstream'));
-  const upstream = await startUpstream(join(dir, 'upstream'));
-  writeFileSync(join(dir, 'config/bench.yaml'), config(upstream.port));
-  const limen = await startLimen([join(dir, 'config')]);
-  const proxies: Peer[] = [
-    { name: 'limen', port: limen.port, pid: limen.proxyPid, process: limen.process },
-    await startNginx(dir, upstream.port),
-    ...(installed('haproxy') ? [await startHaproxy(dir, upstream.port)] : []),
-  ];
-  const samples = new Map<string, Sample[]>(proxies.map(({ name }) => [name, []]));
-  for (const proxy of proxies) await load(proxy, 2); // warm
+  const directory = temporaryFolder();
+  mkdirSync(join(directory, 'config'));
+  mkdirSync(join(directory, 'upstream'));
+  const upstream = await startUpstream(join(directory, 'upstream'));
+  writeFileSync(join(directory, 'config/bench.yaml'), config(upstream.port));
+  const viaControlPlane = async (name: DataPlane): Promise<Peer & { end: () => Promise<void> }> => {
+    const limen = await startLimen([join(directory, 'config')], name);
+    return { name, port: limen.port, pid: limen.proxyPid, process: limen.process, end: () => limen.stop() };
+  };
+  const limen = await viaControlPlane('limen');
+  const envoy = installed('envoy') ? await viaControlPlane('envoy') : undefined;
+  const nginx = await startNginx(directory, upstream.port);
+  const haproxy = installed('haproxy') ? await startHaproxy(directory, upstream.port) : undefined;
+  const proxies: Peer[] = [limen, envoy, nginx, haproxy].filter((proxy) => proxy !== undefined);
+  for (const name of ['envoy', 'haproxy'])
+    if (!installed(name)) console.log(`\nThroughput: without ${name}, which is not installed.`);
+
+  const samples = new Map<string, Samples>(proxies.map(({ name }) => [name, { saturated: [], paced: [] }]));
+  for (const proxy of proxies) await saturate(proxy, CONNECTIONS, 2); // warm
   // In turn, so that a machine that slows down does so for all.
   for (let round = 0; round < ROUNDS; round += 1)
-    for (const proxy of proxies) samples.get(proxy.name)?.push(await load(proxy, SECONDS));
+    for (const proxy of proxies) {
+      samples.get(proxy.name)?.saturated.push(await saturate(proxy, CONNECTIONS, SECONDS));
+      const load = { rate: RATE, connections: PACED_CONNECTIONS, seconds: SECONDS, directory };
+      samples.get(proxy.name)?.paced.push(await pace(proxy, load));
+    }
 
-  const of = (name: string, field: keyof Sample) => median((samples.get(name) ?? []).map((sample) => sample[field]));
+  const of = (name: string) => samples.get(name) as Samples;
+  const saturated = (name: string, field: keyof Saturated) => of(name).saturated.map((sample) => sample[field]);
+  const paced = (name: string, field: keyof Paced) => of(name).paced.map((sample) => sample[field]);
+  const efficiency = (name: string) => median(saturated(name, 'perCpuSecond'));
   printTable(
-    `Throughput: keep-alive GET, 3 routes, ${CONNECTIONS} connections, median of ${ROUNDS} × ${SECONDS} s, one worker each`,
-    ['', 'requests/s', 'requests per CPU-s', '÷ nginx', 'p50 ms', 'p99 ms', 'memory MB'],
-    proxies.map(({ name, pid }) => [
+    `Throughput: keep-alive GET, 3 routes, ${CONNECTIONS} connections, one worker each; median of ${ROUNDS} × ${SECONDS} s, ± the furthest from it`,
+    ['at its limit', 'requests/s', 'requests per CPU-s', '÷ nginx', ...(envoy === undefined ? [] : ['÷ envoy'])],
+    proxies.map(({ name }) => [
       name,
-      Math.round(of(name, 'perSecond')),
-      Math.round(of(name, 'perCpuSecond')),
-      of(name, 'perCpuSecond') / of('nginx', 'perCpuSecond'),
-      of(name, 'p50'),
-      of(name, 'p99'),
-      residentMB(pid),
+      saturated(name, 'perSecond'),
+      saturated(name, 'perCpuSecond'),
+      efficiency(name) / efficiency('nginx'),
+      ...(envoy === undefined ? [] : [efficiency(name) / efficiency('envoy')]),
     ]),
   );
-  await limen.stop();
-  for (const peer of [...proxies.slice(1), upstream]) await stop(peer.process);
-  rmSync(dir, { recursive: true, force: true });
-}
-
-/** One run of wrk against a proxy. */
-async function load({ port, pid, name }: Peer, seconds: number): Promise<Sample> {
-  const before = cpuSeconds(pid);
-  const { stdout } = await promisify(execFile)('wrk', [
-    ...['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-H', 'Host: bench.example'],
-    `http://127.0.0.1:${port}/api/catalog/items?page=1`,
-  ]);
-  const cpu = cpuSeconds(pid) - before;
-  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
-  if (requests === 0 || /Non-2xx/.test(stdout) || /Socket errors/.test(stdout))
-    throw new Error(`${name}: the load failed:\n${stdout}`);
-  const latency = (percent: string) => milliseconds(new RegExp(`${percent}%\\s+([\\d.]+\\w+)`).exec(stdout)?.[1] ?? '');
-  return { perSecond: requests / seconds, perCpuSecond: requests / cpu, p50: latency('50'), p99: latency('99') };
-}
-
-function milliseconds(text: string): number {
-  const value = Number.parseFloat(text);
-  return text.endsWith('us') ? value / 1000 : text.endsWith('ms') ? value : value * 1000;
+  printTable(
+    `Latency: the same at ${RATE.toLocaleString('en-US')} requests/s over ${PACED_CONNECTIONS} connections`,
+    [`at ${RATE.toLocaleString('en-US')}/s`, 'p50 ms', 'p99 ms', 'CPU %', 'CPU ÷ nginx', 'memory (PSS) MB'],
+    proxies.map(({ name, pid }) => [
+      name,
+      paced(name, 'p50'),
+      paced(name, 'p99'),
+      paced(name, 'cpu'),
+      median(paced(name, 'cpu')) / median(paced('nginx', 'cpu')),
+      memoryMB(pid),
+    ]),
+  );
+  await limen.end();
+  await envoy?.end();
+  for (const peer of [nginx, haproxy, upstream]) if (peer !== undefined) await stop(peer.process);
+  removeFolder(directory);
 }
