@@ -478,6 +478,22 @@ describe('clients that misbehave', () => {
     expect(spell(await greedy.next(), known)).toBe('RDS name-77777');
   });
 
+  test('one that refuses everything for ever is left in peace after a while, and the others are served', async () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `r-${at}`);
+    const { port, server, lines } = await serve(setOf({ RouteConfiguration: names.map((name) => route(name)) }));
+    const refuses = new ScriptedClient(port);
+    refuses.request(TypeUrl.RouteConfiguration, { resourceNames: names });
+    // As many as are tried apart before the client is taken to refuse all of it.
+    for (let refused = 0; refused < 64; refused++) refuses.nack(await refuses.next(), 'no', names);
+    await refuses.expectSilence();
+    server.push();
+    await refuses.expectSilence();
+    const client = new ScriptedClient(port);
+    client.request(TypeUrl.RouteConfiguration, { resourceNames: names });
+    expect((await client.next()).resources.length).toBe(1_000);
+    expect(lines.filter((line) => line.level === 40).length).toBeLessThan(10);
+  });
+
   test('garbage bytes and a client that hangs up in the middle do not disturb the others', async () => {
     const { port } = await serve(setOf({ Cluster: [cluster('a')] }));
     for (const bytes of [
