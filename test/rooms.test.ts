@@ -8,7 +8,8 @@ const SRC = join(import.meta.dirname, '../src');
 
 /** Which rooms each room may import, besides itself. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: ['workloads', 'sources', 'controlplane', 'store', 'resources', 'dataplane', 'xds'],
+  cli: ['apiserver', 'workloads', 'sources', 'controlplane', 'store', 'resources', 'dataplane', 'xds'],
+  apiserver: ['store', 'resources'],
   workloads: ['store', 'resources'],
   sources: ['store', 'resources'],
   controlplane: ['resources', 'xds'],

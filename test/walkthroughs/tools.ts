@@ -4,9 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'vitest';
 
 /** A program on the PATH that these tests run. */
-export type Tool = 'curl' | 'openssl' | 'envoy';
+export type Tool = 'curl' | 'openssl' | 'envoy' | 'kubectl';
 
-const PROBES: Record<Tool, string[]> = { curl: ['--version'], openssl: ['version'], envoy: ['--version'] };
+const PROBES: Record<Tool, string[]> = {
+  curl: ['--version'],
+  openssl: ['version'],
+  envoy: ['--version'],
+  kubectl: ['version', '--client'],
+};
 
 /** What carries the traffic of the `limen up` under test. The test runner's project `envoy` sets it. */
 export const DATA_PLANE = process.env.LIMEN_TEST_DATA_PLANE === 'envoy' ? 'envoy' : 'limen';
