@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { describeKey, keyOf, type ObjectKey } from '../resources/object.ts';
+import type { Subset } from '../resources/types.ts';
 import {
   CircuitBreakers_ThresholdsSchema,
   CircuitBreakersSchema,
@@ -28,7 +29,7 @@ import {
 import { BLACK_HOLE_CLUSTER_NAME, clusterName } from './cluster-name.ts';
 import { configPath } from './config-metadata.ts';
 import { adsConfigSource } from './config-source.ts';
-import type { MergedDestinationRule, Subset } from './destination-rules.ts';
+import type { MergedDestinationRule } from './destination-rules.ts';
 import { seconds } from './duration.ts';
 import { loadAssignment } from './endpoints.ts';
 import type { ProxyNode } from './node.ts';

@@ -2,15 +2,12 @@
 
 import { resolveShortName } from '../resources/names.ts';
 import { keyOf } from '../resources/object.ts';
-import type { DestinationRule, DestinationRuleSpec } from '../resources/types.ts';
+import type { DestinationRule, Subset, TrafficPolicy } from '../resources/types.ts';
 import { HostIndex, ROOT_NAMESPACE } from './hosts.ts';
 import type { Memo } from './memo.ts';
 import type { Notice } from './notice.ts';
 import type { MeshService } from './registry/service.ts';
 import { isVisibleTo, type Visibility, visibilityOf } from './visibility.ts';
-
-export type Subset = NonNullable<DestinationRuleSpec['subsets']>[number];
-export type TrafficPolicy = NonNullable<DestinationRuleSpec['trafficPolicy']>;
 
 /** What all DestinationRules of one namespace say about one host. */
 export interface MergedDestinationRule {

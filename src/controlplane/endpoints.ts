@@ -2,6 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { matchesLabels } from '../resources/selectors.ts';
+import type { Subset } from '../resources/types.ts';
 import {
   type Address,
   AddressSchema,
@@ -21,7 +22,6 @@ import {
   type ClusterLoadAssignment,
   ClusterLoadAssignmentSchema,
 } from '../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import type { Subset } from './destination-rules.ts';
 import type { PushContext } from './push-context.ts';
 import type { Endpoint } from './registry/endpoint.ts';
 import type { MeshService, ServicePort } from './registry/service.ts';

@@ -1,7 +1,8 @@
 // What a DestinationRule says for one port of one subset: the rule's policy, the subset's on top, each with its port's.
 // https://istio.io/latest/docs/reference/config/networking/destination-rule/#TrafficPolicy
 
-import type { MergedDestinationRule, Subset, TrafficPolicy } from './destination-rules.ts';
+import type { Subset, TrafficPolicy } from '../resources/types.ts';
+import type { MergedDestinationRule } from './destination-rules.ts';
 
 export type ClientTls = NonNullable<TrafficPolicy['tls']>;
 

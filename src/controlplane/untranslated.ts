@@ -1,8 +1,7 @@
 // Fields that Istio honours and Limen does not yet: said for each object that serves, so that nothing is silently ignored.
 
 import { keyOf } from '../resources/object.ts';
-import type { DestinationRule, Gateway } from '../resources/types.ts';
-import type { TrafficPolicy } from './destination-rules.ts';
+import type { DestinationRule, Gateway, TrafficPolicy } from '../resources/types.ts';
 import type { MergedGateways } from './gateways/merge.ts';
 import { knownCipherSuites } from './listeners/tls.ts';
 import type { Notice } from './notice.ts';

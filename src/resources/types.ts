@@ -23,7 +23,21 @@ export type VirtualServiceSpec = Spec<IVirtualService>;
 export type HttpRoute = NonNullable<VirtualServiceSpec['http']>[number];
 export type TcpRoute = NonNullable<VirtualServiceSpec['tcp']>[number];
 export type TlsRoute = NonNullable<VirtualServiceSpec['tls']>[number];
-export type DestinationRuleSpec = Spec<IDestinationRule>;
+type DestinationRuleModel = Spec<IDestinationRule>;
+type PolicyModel = NonNullable<DestinationRuleModel['trafficPolicy']>;
+// A port has settings like a policy, a subset a policy like the rule. The model spells these types out each time; to find out that they are one
+// costs the compiler half a minute.
+export type TrafficPolicy = Omit<PolicyModel, 'portLevelSettings'> & {
+  portLevelSettings?: (Pick<PolicyModel, 'connectionPool' | 'loadBalancer' | 'outlierDetection' | 'tls'> &
+    Pick<NonNullable<PolicyModel['portLevelSettings']>[number], 'port'>)[];
+};
+export type Subset = Omit<NonNullable<DestinationRuleModel['subsets']>[number], 'trafficPolicy'> & {
+  trafficPolicy?: TrafficPolicy;
+};
+export type DestinationRuleSpec = Omit<DestinationRuleModel, 'subsets' | 'trafficPolicy'> & {
+  subsets?: Subset[];
+  trafficPolicy?: TrafficPolicy;
+};
 export type ServiceEntrySpec = Spec<IServiceEntry>;
 export type WorkloadEntrySpec = Spec<IWorkloadEntry>;
 export type ServiceSpec = Spec<IService>;

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { keyOf } from '../../resources/object.ts';
+import type { Subset } from '../../resources/types.ts';
 import {
   CircuitBreakers_ThresholdsSchema,
   CircuitBreakersSchema,
@@ -20,7 +21,7 @@ import {
   ClusterLoadAssignmentSchema,
 } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { adsConfigSource } from '../config-source.ts';
-import type { MergedDestinationRule, Subset } from '../destination-rules.ts';
+import type { MergedDestinationRule } from '../destination-rules.ts';
 import { loadAssignment } from '../endpoints.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
