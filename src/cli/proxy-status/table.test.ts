@@ -25,6 +25,7 @@ const client = (name: string, subscriptions: SubscriptionStatus[], version = '0.
   ({
     node: create(NodeSchema, {
       ...proxyNode({ nodeId: `router~127.0.0.1~${name}.istio-system~istio-system.svc.cluster.local` }),
+      userAgentName: 'limen',
       userAgentVersionType: { case: 'userAgentVersion', value: version },
     }),
     address: '127.0.0.1:1',

@@ -98,19 +98,20 @@ function configOf(proxy: ClientConfig, typeUrl: string): XdsConfig | undefined {
 interface NodeJson {
   id?: string;
   metadata?: { CLUSTER_ID?: unknown; ISTIO_VERSION?: unknown };
+  userAgentName?: string;
   userAgentVersion?: string;
   userAgentBuildVersion?: { version?: { majorNumber?: number; minorNumber?: number; patch?: number } };
 }
 
-/** What the columns show of a node. The version is Istio's, where the proxy is one of Istio's, else its own. */
+/** What the columns show of a node. The version is Istio's, where the proxy is one of Istio's, else its own: Limen's proxy has both. */
 function nodeOf({ node }: ClientConfig): { id: string; clusterId: string; version: string } {
-  const { id = '', metadata = {}, userAgentVersion, userAgentBuildVersion } = node as NodeJson;
+  const { id = '', metadata = {}, userAgentName, userAgentVersion, userAgentBuildVersion } = node as NodeJson;
   const { CLUSTER_ID: clusterId, ISTIO_VERSION: istio } = metadata;
   const build = userAgentBuildVersion?.version;
   const own = build && `${build.majorNumber ?? 0}.${build.minorNumber ?? 0}.${build.patch ?? 0}`;
   return {
     id,
     clusterId: typeof clusterId === 'string' ? clusterId : '',
-    version: typeof istio === 'string' ? istio : (userAgentVersion ?? own ?? ''),
+    version: typeof istio === 'string' && userAgentName !== 'limen' ? istio : (userAgentVersion ?? own ?? ''),
   };
 }

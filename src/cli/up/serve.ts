@@ -80,7 +80,6 @@ export async function serve(
     undo.push(() => report.close());
     const controlPlane = startControlPlane(store, log, report.translated);
     undo.push(() => controlPlane.close());
-    const xds = await listenForXds(controlPlane.server, options, home, log);
 
     const debug = await startDebugServer(controlPlane.server, log);
     undo.push(() => debug.close());
@@ -113,6 +112,8 @@ export async function serve(
       () => removeInstance(home),
       () => dataPlane.drain(),
     );
+    // Now that the objects are there: a proxy that comes back to this port must not be told that there is nothing.
+    const xds = await listenForXds(controlPlane.server, options, home, log);
     const serving = dataPlane.serve({
       name: pod.metadata.name,
       log,
