@@ -3,12 +3,17 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { proxyNode } from '../../src/cli/proxy-node.ts';
+import { AdsClient } from '../../src/xds/client.ts';
+import { TypeUrl } from '../../src/xds/resources.ts';
 import { Limen } from '../walkthroughs/limen.ts';
 import { describeWith } from '../walkthroughs/tools.ts';
 import { Forwarder } from './forwarder.ts';
 import { get, Load } from './load.ts';
-import { type Kind, type OutsideDataPlane, startOutside, xdsOf } from './outside-data-plane.ts';
+import { accepts, type Kind, type OutsideDataPlane, startOutside, xdsOf } from './outside-data-plane.ts';
 
 /** Each restart is a start of `limen up`, on cores that other tests have too. */
 const TIMEOUT = { timeout: 90_000 };
@@ -136,6 +141,15 @@ for (const kind of ['limen', 'envoy'] as const)
       expect(load.failures).toEqual([]);
     });
 
+    it('tells nobody who dials it at once that objects are gone, while it still reads them', TIMEOUT, async () => {
+      const xds = xdsOf(limen); // the port that the home keeps
+      limen.apply('many.yaml', many);
+      await serves('v1', 'blue');
+      await limen.kill();
+      const [listeners] = await Promise.all([firstListeners(xds), restart()]);
+      expect(listeners).toEqual(['0.0.0.0_8080']);
+    });
+
     it('sends nothing again that the data plane has', TIMEOUT, async () => {
       await synced();
       await limen.kill();
@@ -150,6 +164,43 @@ for (const kind of ['limen', 'envoy'] as const)
       expect(sentTo(outside, limen)).toEqual(['RDS 1']);
     });
   });
+
+/** So many that reading them takes a while. */
+const many = Array.from(
+  { length: 500 },
+  (_, index) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: many-${index} }
+spec:
+  hosts: [many-${index}.local]
+  gateways: [app]
+  http: [{ directResponse: { status: 200 } }]
+`,
+).join('---');
+
+/** The names in the first answer about listeners from whoever listens there, as soon as somebody does. */
+async function firstListeners(address: string): Promise<string[]> {
+  const [host, port] = address.split(':') as [string, string];
+  while (!(await accepts({ host, port: Number(port) }))) await delay(1);
+  const answer = Promise.withResolvers<string[]>();
+  const client = new AdsClient({
+    target: address,
+    node: proxyNode({
+      nodeId: 'router~127.0.0.1~early.istio-system~istio-system.svc.cluster.local',
+      label: ['app=istio-ingressgateway', 'istio=ingressgateway'],
+    }),
+    log: pino({ level: 'silent' }),
+    onResponse: (_typeUrl, resources) => answer.resolve(resources.map(({ name }) => name)),
+  });
+  client.subscribe(TypeUrl.Listener, '*');
+  client.start();
+  try {
+    return await answer.promise;
+  } finally {
+    await client.close();
+  }
+}
 
 /** `RDS 1`: types and numbers of resources in the responses that this control plane has sent to a data plane, the empty ones left out. */
 function sentTo(outside: OutsideDataPlane, limen: Limen): string[] {

@@ -107,7 +107,8 @@ function collect(child: ChildProcess): () => string {
   return () => said;
 }
 
-function accepts({ host, port }: OutsideDataPlane['address']): Promise<boolean> {
+/** Whether somebody listens there. */
+export function accepts({ host, port }: OutsideDataPlane['address']): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, host, () => {
       socket.destroy();
