@@ -30,6 +30,8 @@ export interface AdsServerOptions {
    * malformed id), which ends its stream with INVALID_ARGUMENT.
    */
   resourcesFor: (node: Node) => NodeResources;
+  /** Called once when the stream of a node (the same object as above) has ended. */
+  onDisconnected?: (node: Node) => void;
   log: Logger;
   /** How long listeners and routes wait for clusters and endpoints to be accepted. Default WARMING_LIMIT_MS. */
   warmingLimitMs?: number;
@@ -220,5 +222,6 @@ export class AdsServer {
     this.#clients.delete(call);
     client.stream.close();
     this.#options.log.info({ node: nodeName(client.stream.node.id), address: client.address }, 'node disconnected');
+    this.#options.onDisconnected?.(client.stream.node);
   }
 }

@@ -6,15 +6,18 @@ import { type ProxyNode, parseNode } from '../../controlplane/node.ts';
 import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
 import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
-import { type Notice, type Translation, translate } from '../../controlplane/translate.ts';
+import { type Translation, translate } from '../../controlplane/translate.ts';
 import type { Store } from '../../store/store.ts';
 import type { Node } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { nodeName } from '../../xds/node-name.ts';
-import { type NodeResources, type ResourceSet, TypeUrl } from '../../xds/resources.ts';
+import { type NodeResources, TypeUrl } from '../../xds/resources.ts';
 import { AdsServer } from '../../xds/server.ts';
+import type { Report } from './report.ts';
 
 /** So many unknown targets of one client are told at a time. */
 const MAX_TOLD = 10;
+/** After so many classes of proxies that are gone, what was built for them is forgotten, also where the configuration does not change. */
+const MAX_GONE = 16;
 
 /** A running control plane. */
 export interface ControlPlane {
@@ -28,17 +31,20 @@ export interface ControlPlane {
 
 /**
  * Translates the store for whoever connects.
- * @param onTranslated told what could not be served of it, by proxy
+ * @param report told what could not be served of it, by proxy
  */
 export function startControlPlane(
   store: Store,
   log: Logger,
-  onTranslated: (proxy: string, notices: readonly Notice[]) => void,
+  report: Pick<Report, 'translated' | 'gone'>,
 ): ControlPlane {
   let context: PushContext = createPushContext(store.snapshot);
-  const lastSent = new Map<string, ResourceSet>();
+  /** The proxies that are connected: their class, and what they were last given. */
+  const connected = new Map<Node, { readonly classId: string; readonly given: Translation }>();
   /** What each class of proxies gets in the current context. */
   let translations = new Map<string, Translation>();
+  /** Classes (and gRPC clients) that went since the context was made: its memo still has what was built for them. */
+  let gone = 0;
 
   const server = new AdsServer({
     log,
@@ -50,9 +56,20 @@ export function startControlPlane(
         translation = translate(context, proxy);
         translations.set(proxy.id, translation);
       }
-      onTranslated(node.id, translation.notices);
-      lastSent.set(node.id, translation.resources);
+      report.translated(node, translation.notices);
+      connected.set(node, { classId: proxy.id, given: translation });
       return translation.resources;
+    },
+    onDisconnected(node) {
+      report.gone(node);
+      const classId = connected.get(node)?.classId;
+      connected.delete(node);
+      if (classId !== undefined) {
+        if ([...connected.values()].some((other) => other.classId === classId)) return;
+        translations.delete(classId);
+      }
+      gone += 1; // a gRPC client, too: what was built is of the names it said
+      if (gone >= MAX_GONE) schedule();
     },
   });
 
@@ -62,7 +79,7 @@ export function startControlPlane(
     const current = context;
     return (subscribed) => {
       const { resources, notices, unknown } = translateGrpc(current, proxy, subscribed);
-      onTranslated(node.id, notices);
+      report.translated(node, notices);
       const told = unknownTargets.get(node);
       for (const { target, reason } of unknown.filter((each) => !told?.has(each.target)).slice(0, MAX_TOLD))
         log.warn({ node: nodeName(node.id) }, `gRPC target xds:///${target}: ${reason}; calls to it fail`);
@@ -73,21 +90,25 @@ export function startControlPlane(
 
   // Changes of one turn of the event loop (a folder being loaded) are one push.
   let scheduled: NodeJS.Immediate | undefined;
-  const unsubscribe = store.subscribe(() => {
+  function schedule(): void {
     scheduled ??= setImmediate(() => {
       scheduled = undefined;
       context = createPushContext(store.snapshot, context);
       translations = new Map();
+      gone = 0;
       server.push();
     });
-  });
+  }
+  const unsubscribe = store.subscribe(schedule);
 
   return {
     server,
     resolve: (host, port, fromNamespace) => resolveHost(context, host, port, fromNamespace),
     listenerPorts(nodeId) {
-      const names = lastSent.get(nodeId)?.get(TypeUrl.Listener)?.keys() ?? [];
-      return [...names].map((name) => Number(name.slice(name.lastIndexOf('_') + 1)));
+      const given = [...connected].findLast(([{ id }]) => id === nodeId)?.[1].given;
+      return [...(given?.resources.get(TypeUrl.Listener)?.keys() ?? [])].map((name) =>
+        Number(name.slice(name.lastIndexOf('_') + 1)),
+      );
     },
     async close() {
       unsubscribe();

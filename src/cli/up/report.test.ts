@@ -86,7 +86,7 @@ describe('what cannot be served is logged', () => {
 
   it('once, where the translation and the checks both find it: what happens by the one, what to do by the other', async () => {
     await watch(VIRTUAL_SERVICE);
-    report.translated('a-proxy', [
+    report.translated({}, [
       {
         object: { kind: 'VirtualService', namespace: 'default', name: 'shop' },
         field: 'spec.http[0].route[0].destination',

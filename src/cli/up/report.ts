@@ -24,14 +24,16 @@ interface Complaint {
 
 /** A report that follows the store. */
 export interface Report {
-  /** What could not be translated for a proxy, each time it is. */
-  translated(proxy: string, notices: readonly Notice[]): void;
+  /** What could not be translated for a proxy (any object that stands for it), each time it is. */
+  translated(proxy: object, notices: readonly Notice[]): void;
+  /** A proxy is no longer there. That alone is nothing to tell: it may be back in a moment. */
+  gone(proxy: object): void;
   close(): void;
 }
 
 /** @param source where the objects were written; undefined until the files are there */
 export function reportOn(store: Store, source: () => FileSource | undefined, log: Logger): Report {
-  const noticesOf = new Map<string, readonly Notice[]>();
+  const noticesOf = new Map<object, readonly Notice[]>();
   let known = new Map<string, Complaint>();
   let timer: NodeJS.Timeout | undefined;
   const schedule = () => {
@@ -64,6 +66,9 @@ export function reportOn(store: Store, source: () => FileSource | undefined, log
     translated(proxy, notices) {
       noticesOf.set(proxy, notices);
       schedule();
+    },
+    gone(proxy) {
+      noticesOf.delete(proxy);
     },
     close() {
       unsubscribe();

@@ -78,7 +78,7 @@ export async function serve(
     let sources: FileSource | undefined;
     const report = reportOn(store, () => sources, log);
     undo.push(() => report.close());
-    const controlPlane = startControlPlane(store, log, report.translated);
+    const controlPlane = startControlPlane(store, log, report);
     undo.push(() => controlPlane.close());
 
     const debug = await startDebugServer(controlPlane.server, log);
