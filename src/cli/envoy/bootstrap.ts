@@ -37,6 +37,9 @@ const HTTP2 = {
 /** As good as none: a gateway on a machine of one's own refuses nobody. */
 const NO_LIMIT = 2 ** 31 - 1;
 
+/** A control plane on the same machine is back within seconds: Envoy would wait up to 30 s for it. */
+const RECONNECT = { retryBackOff: { baseInterval: '0.5s', maxInterval: '5s' } };
+
 /** The bootstrap as JSON of envoy.config.bootstrap.v3.Bootstrap. */
 export function envoyBootstrap({ node, xds, tls, admin, bind }: BootstrapOptions): JsonObject {
   const adsConfig = { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' };
@@ -71,7 +74,7 @@ export function envoyBootstrap({ node, xds, tls, admin, bind }: BootstrapOptions
         apiType: 'DELTA_GRPC',
         transportApiVersion: 'V3',
         setNodeOnFirstMessageOnly: true,
-        grpcServices: [{ envoyGrpc: { clusterName: 'xds-grpc' } }],
+        grpcServices: [{ envoyGrpc: { clusterName: 'xds-grpc', retryPolicy: RECONNECT } }],
       },
     },
     staticResources: {

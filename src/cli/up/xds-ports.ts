@@ -31,7 +31,13 @@ export async function listenForXds(server: AdsServer, flags: XdsPortFlags, home:
     throw new Error('--xds-cert, --xds-key: expected with --xds-port [ADDRESS:]PORT, where TLS is to be served');
   const port = await server.listen(formatHostPort(asked), { tls });
   const mutual = tls.clientAuthorities !== undefined;
-  log.info({ address: formatHostPort({ host: asked.host, port }), mutual }, 'xDS over TLS');
+  const address = formatHostPort({ host: asked.host, port });
+  if (mutual) log.info({ address, mutual }, 'xDS over TLS');
+  else
+    log.warn(
+      { address },
+      'xDS over TLS: private keys of gateways go to whoever connects; --xds-client-ca asks for certificates',
+    );
   return listenAsBefore(server, home, log);
 }
 
