@@ -1,7 +1,7 @@
 // `limen validate`: checks files of configuration without serving them.
 
 import { type LoadedObject, problemOf } from '../resources/load.ts';
-import { describeKey, keyOf } from '../resources/object.ts';
+import { keyId, keyOf } from '../resources/object.ts';
 import { formatProblem, type Problem } from '../resources/problem.ts';
 import { findPortConflicts } from '../resources/validation/port-conflicts.ts';
 import { findDanglingReferences } from '../resources/validation/references.ts';
@@ -29,7 +29,7 @@ export async function validate(paths: string[], io: ValidateIo): Promise<number>
   const places = new Map<string, LoadedObject>();
   for (const loaded of objects) {
     // Of an object that stands in two files the store has the first.
-    const key = describeKey(keyOf(loaded.object));
+    const key = keyId(keyOf(loaded.object));
     if (!places.has(key)) places.set(key, loaded);
   }
   const all: Problem[] = problems.map((problem) => (problem.broken ? { ...problem, severity: 'error' } : problem));
@@ -40,7 +40,7 @@ export async function validate(paths: string[], io: ValidateIo): Promise<number>
     ...findPortConflicts(store.snapshot),
     ...findDanglingReferences(store.snapshot, refused),
   ]) {
-    const loaded = places.get(describeKey(keyOf(object)));
+    const loaded = places.get(keyId(keyOf(object)));
     if (loaded !== undefined) all.push(problemOf(loaded, finding));
   }
   all.sort((a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column);

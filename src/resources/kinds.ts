@@ -1,11 +1,12 @@
 // The kinds Limen serves: their API group, versions, names and scope. And the kinds it knows of but does not serve yet.
 
 import { nearest } from './nearest.ts';
-import type { KindName } from './types.ts';
+import { groupOf, kindId } from './object.ts';
 
 /** What an API server's discovery says about a kind. */
 export interface Kind {
-  name: KindName;
+  /** With the group it is what identifies the kind: two groups may have kinds of one name. */
+  name: string;
   /** '' is the core group. */
   group: string;
   /** Served versions, the newest (the one objects are read as) first. */
@@ -36,7 +37,7 @@ export const KINDS: readonly Kind[] = [
   { ...core('EndpointSlice', 'endpointslices', []), group: 'discovery.k8s.io', versions: ['v1', 'v1beta1'] },
 ];
 
-function istio(name: KindName, plural: string, shortNames: string[]): Kind {
+function istio(name: string, plural: string, shortNames: string[]): Kind {
   const singular = name.toLowerCase();
   return {
     name,
@@ -49,7 +50,7 @@ function istio(name: KindName, plural: string, shortNames: string[]): Kind {
   };
 }
 
-function core(name: KindName, plural: string, shortNames: string[]): Kind {
+function core(name: string, plural: string, shortNames: string[]): Kind {
   return { name, group: '', versions: ['v1'], plural, singular: name.toLowerCase(), shortNames, namespaced: true };
 }
 
@@ -80,12 +81,13 @@ const NOT_SERVED: Readonly<Record<string, string>> = {
 };
 
 const NOT_SERVED_KINDS = new Set(
-  Object.entries(NOT_SERVED).flatMap(([group, names]) => names.split(' ').map((name) => `${group}/${name}`)),
+  Object.entries(NOT_SERVED).flatMap(([group, names]) => names.split(' ').map((name) => kindId(group, name))),
 );
-const BY_NAME = new Map<string, Kind>(KINDS.map((kind) => [kind.name, kind]));
+const BY_ID = new Map<string, Kind>(KINDS.map((kind) => [kindId(kind.group, kind.name), kind]));
+const BY_NAME: ReadonlyMap<string, readonly Kind[]> = Map.groupBy(KINDS, ({ name }) => name);
 
 /** `group/version` of a kind, as `apiVersion` spells it. */
-function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
+export function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
   return kind.group === '' ? version : `${kind.group}/${version}`;
 }
 
@@ -97,21 +99,23 @@ export type KindLookup =
 
 /** Finds the kind of an object by its `apiVersion` and `kind`. */
 export function lookUpKind(apiVersion: string, name: string): KindLookup {
-  const slash = apiVersion.indexOf('/');
-  const group = slash < 0 ? '' : apiVersion.slice(0, slash);
-  const version = apiVersion.slice(slash + 1);
-  const kind = BY_NAME.get(name);
-  if (kind?.group === group && kind.versions.includes(version)) return { found: 'served', kind };
-  if (NOT_SERVED_KINDS.has(`${group}/${name}`)) return { found: 'not-served' };
-  if (kind !== undefined) {
+  const id = kindId(groupOf(apiVersion), name);
+  const kind = BY_ID.get(id);
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  if (kind?.versions.includes(version)) return { found: 'served', kind };
+  if (NOT_SERVED_KINDS.has(id)) return { found: 'not-served' };
+  const sameName = BY_NAME.get(name);
+  if (sameName !== undefined) {
     return {
       found: 'unknown',
       at: 'apiVersion',
       message: `apiVersion ${apiVersion} has no kind ${name}`,
-      hint: `${name} is served as ${kind.versions.map((served) => apiVersionOf(kind, served)).join(', ')}`,
+      hint: `${name} is served as ${(kind === undefined ? sameName : [kind])
+        .flatMap((served) => served.versions.map((each) => apiVersionOf(served, each)))
+        .join(', ')}`,
     };
   }
-  const known = [...BY_NAME.keys(), ...[...NOT_SERVED_KINDS].map((key) => key.slice(key.indexOf('/') + 1))];
+  const known = [...BY_NAME.keys(), ...[...NOT_SERVED_KINDS].map((unserved) => unserved.split('.', 1)[0] as string)];
   const guess = nearest(name, known);
   const hint =
     guess === undefined
@@ -121,6 +125,6 @@ export function lookUpKind(apiVersion: string, name: string): KindLookup {
 }
 
 function describeVersion(name: string): string {
-  const kind = BY_NAME.get(name);
-  return kind === undefined ? '' : ` (${apiVersionOf(kind)})`;
+  const kinds = BY_NAME.get(name);
+  return kinds === undefined ? '' : ` (${kinds.map((kind) => apiVersionOf(kind)).join(' or ')})`;
 }

@@ -6,7 +6,7 @@ import { type FieldPath, formatFieldPath, parseFieldPath } from './field-path.ts
 import { error, type Finding } from './finding.ts';
 import { type Kind, lookUpKind } from './kinds.ts';
 import { checkName } from './names.ts';
-import { describeKey, keyOf, type ResourceObject } from './object.ts';
+import { describeKey, keyId, keyOf, type ResourceObject } from './object.ts';
 import type { Problem } from './problem.ts';
 import { checkSchema } from './schema/check.ts';
 import { checkSemantics } from './validation/semantics.ts';
@@ -101,7 +101,7 @@ export function* loadSteps(text: string, file: string, options: LoadOptions = {}
     }
     for (const found of read.objects) {
       const loaded = placed(found, chunk, file);
-      const key = describeKey(keyOf(found.object));
+      const key = keyId(keyOf(found.object));
       const first = seen.get(key);
       if (first === undefined) {
         seen.set(key, loaded);

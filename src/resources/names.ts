@@ -4,6 +4,8 @@ import { isIP } from 'node:net';
 import type { FieldPath } from './field-path.ts';
 import { error, type Finding } from './finding.ts';
 import type { Kind } from './kinds.ts';
+import { kindId } from './object.ts';
+import { KIND_IDS } from './types.ts';
 
 const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 
@@ -58,7 +60,8 @@ export function checkName(kind: Kind, metadata: unknown): Finding[] {
         : 'generateName makes a new object each time: a file needs a name';
     findings.push(error(path, 'is required', hint));
   } else if (typeof name === 'string') {
-    const strict = kind.name === 'Namespace' || kind.name === 'Service';
+    const id = kindId(kind.group, kind.name);
+    const strict = id === KIND_IDS.Namespace || id === KIND_IDS.Service;
     if (strict && !isDnsLabel(name))
       findings.push(
         error(
@@ -67,7 +70,7 @@ export function checkName(kind: Kind, metadata: unknown): Finding[] {
           'at most 63 of a-z, 0-9 and "-", starting and ending with a letter or digit',
         ),
       );
-    else if (kind.name === 'Service' && !/^[a-z]/.test(name))
+    else if (id === KIND_IDS.Service && !/^[a-z]/.test(name))
       findings.push(error(path, `"${name}" starts with a digit`, 'the name of a Service starts with a letter'));
     else if (!isDnsSubdomain(name))
       findings.push(

@@ -27,19 +27,41 @@ export interface ResourceObject<Spec = unknown, Status = unknown> {
 
 /** What identifies an object: two objects with the same key are versions of one another. `namespace` is '' when cluster-scoped. */
 export interface ObjectKey {
+  /** The API group; '' is the core group. Two groups may have kinds of one name. */
+  group: string;
   kind: string;
   namespace: string;
   name: string;
 }
 
-/** The key as text, `Kind namespace/name` (or `Kind name`): the spelling of error messages and logs. */
-export function describeKey(key: ObjectKey): string {
+/** The group of an `apiVersion`: `networking.istio.io` of `networking.istio.io/v1`, '' of `v1`. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? '' : apiVersion.slice(0, slash);
+}
+
+/** What identifies a kind: `Gateway.networking.istio.io`, and `Pod` for the core group. The spelling kubectl takes too. */
+export function kindId(group: string, kind: string): string {
+  return group === '' ? kind : `${kind}.${group}`;
+}
+
+/** What identifies an object, as text: for keys of maps. */
+export function keyId({ group, kind, namespace, name }: ObjectKey): string {
+  return `${kindId(group, kind)} ${namespace}/${name}`;
+}
+
+/**
+ * The key as text, `Kind namespace/name` (or `Kind name`): the spelling of error messages and logs. It leaves the group out, so that two
+ * objects may have one description; `keyId` tells them apart.
+ */
+export function describeKey(key: Pick<ObjectKey, 'kind' | 'namespace' | 'name'>): string {
   return key.namespace === '' ? `${key.kind} ${key.name}` : `${key.kind} ${key.namespace}/${key.name}`;
 }
 
 /** The key of an object. */
 export function keyOf(object: ResourceObject): ObjectKey {
-  return { kind: object.kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name };
+  const { name, namespace = '' } = object.metadata;
+  return { group: groupOf(object.apiVersion), kind: object.kind, namespace, name };
 }
 
 /**

@@ -1,20 +1,20 @@
 // An immutable view of all objects at one moment: what the store hands out and the control plane translates.
 
-import { describeKey, type ResourceObject } from './object.ts';
-import type { KindName, Kinds } from './types.ts';
+import { describeKey, groupOf, keyOf, kindId, type ResourceObject } from './object.ts';
+import { KIND_IDS, type KindName, type Kinds } from './types.ts';
 
-/** All objects at one revision. Safe to keep: it never changes. */
+/** All objects at one version of the store. Safe to keep: it never changes. */
 export class Snapshot {
-  /** Grows by one with each change of the store. */
-  readonly revision: number;
+  /** The `resourceVersion` of the newest change in it. Grows with each change of the store. */
+  readonly resourceVersion: number;
   readonly #kinds: ReadonlyMap<string, ReadonlyMap<string, ResourceObject>>;
 
   /**
-   * @param revision the store's revision
-   * @param kinds kind → (`namespace/name`, or `/name` when cluster-scoped) → object; must not change afterwards
+   * @param resourceVersion of the newest change
+   * @param kinds kind id → (`namespace/name`, or `/name` when cluster-scoped) → object; must not change afterwards
    */
-  constructor(revision: number, kinds: ReadonlyMap<string, ReadonlyMap<string, ResourceObject>>) {
-    this.revision = revision;
+  constructor(resourceVersion: number, kinds: ReadonlyMap<string, ReadonlyMap<string, ResourceObject>>) {
+    this.resourceVersion = resourceVersion;
     this.#kinds = kinds;
   }
 
@@ -22,14 +22,14 @@ export class Snapshot {
   static of(objects: Iterable<ResourceObject>): Snapshot {
     const kinds = new Map<string, Map<string, ResourceObject>>();
     for (const object of objects) {
-      let ofKind = kinds.get(object.kind);
+      const id = kindId(groupOf(object.apiVersion), object.kind);
+      let ofKind = kinds.get(id);
       if (ofKind === undefined) {
         ofKind = new Map();
-        kinds.set(object.kind, ofKind);
+        kinds.set(id, ofKind);
       }
       const { name, namespace = '' } = object.metadata;
-      if (ofKind.has(`${namespace}/${name}`))
-        throw new Error(`${describeKey({ kind: object.kind, namespace, name })} stands twice`);
+      if (ofKind.has(`${namespace}/${name}`)) throw new Error(`${describeKey(keyOf(object))} stands twice`);
       ofKind.set(`${namespace}/${name}`, object);
     }
     return new Snapshot(0, kinds);
@@ -42,13 +42,23 @@ export class Snapshot {
     return size;
   }
 
-  /** The objects of a kind, in the order they were first seen. */
+  /** The objects of a kind that the control plane reads, in the order they were first seen. */
   list<Name extends KindName>(kind: Name): Kinds[Name][] {
-    return [...(this.#kinds.get(kind)?.values() ?? [])] as ResourceObject[] as Kinds[Name][];
+    return this.listOf(KIND_IDS[kind]) as Kinds[Name][];
   }
 
-  /** One object, or undefined. `namespace` is '' for cluster-scoped kinds. */
+  /** One object of such a kind, or undefined. `namespace` is '' for cluster-scoped kinds. */
   get<Name extends KindName>(kind: Name, namespace: string, name: string): Kinds[Name] | undefined {
-    return this.#kinds.get(kind)?.get(`${namespace}/${name}`) as ResourceObject as Kinds[Name] | undefined;
+    return this.getOf(KIND_IDS[kind], namespace, name) as Kinds[Name] | undefined;
+  }
+
+  /** The objects of any kind, by its `kindId`, in the order they were first seen. */
+  listOf(id: string): ResourceObject[] {
+    return [...(this.#kinds.get(id)?.values() ?? [])];
+  }
+
+  /** One object of any kind, by the kind's `kindId`, or undefined. `namespace` is '' for cluster-scoped kinds. */
+  getOf(id: string, namespace: string, name: string): ResourceObject | undefined {
+    return this.#kinds.get(id)?.get(`${namespace}/${name}`);
   }
 }

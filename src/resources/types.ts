@@ -1,4 +1,4 @@
-// The kinds Limen reads, typed: the spec types come from the generated Istio and Kubernetes models (types only, no code).
+// The kinds Limen reads, typed: the spec types come from the generated Istio and Kubernetes models (types only, none of their code).
 // Every apiVersion of a kind (v1, v1beta1, v1alpha3) is the one type here.
 
 import type { IDestinationRule } from '@kubernetes-models/istio/networking.istio.io/v1/DestinationRule';
@@ -77,3 +77,21 @@ export interface Kinds {
 
 /** A kind Limen reads. */
 export type KindName = keyof Kinds;
+
+/** The `kindId` of each kind in {@link Kinds}: other groups may have a kind of that name too (the Gateway API has a Gateway). */
+export const KIND_IDS: { readonly [Name in KindName]: string } = {
+  Gateway: 'Gateway.networking.istio.io',
+  VirtualService: 'VirtualService.networking.istio.io',
+  DestinationRule: 'DestinationRule.networking.istio.io',
+  ServiceEntry: 'ServiceEntry.networking.istio.io',
+  WorkloadEntry: 'WorkloadEntry.networking.istio.io',
+  Namespace: 'Namespace',
+  Service: 'Service',
+  Pod: 'Pod',
+  Deployment: 'Deployment.apps',
+  Endpoints: 'Endpoints',
+  EndpointSlice: 'EndpointSlice.discovery.k8s.io',
+  Secret: 'Secret',
+  ConfigMap: 'ConfigMap',
+  ServiceAccount: 'ServiceAccount',
+};

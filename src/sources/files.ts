@@ -3,7 +3,7 @@
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { DocumentCache, type LoadedObject, loadSteps } from '../resources/load.ts';
-import { describeKey, keyOf } from '../resources/object.ts';
+import { describeKey, keyId, keyOf } from '../resources/object.ts';
 import { describeProblem, type Problem } from '../resources/problem.ts';
 import type { Store } from '../store/store.ts';
 import { FolderWatches } from './folder-watches.ts';
@@ -283,11 +283,9 @@ class FilesWatch implements FileSource {
     const before = this.#files.get(path);
     const hasErrors = result.problems.some(({ severity }) => severity === 'error');
     const hadErrors = before?.problems.some(({ severity }) => severity === 'error') ?? false;
-    const present = new Set(result.objects.map(({ object }) => describeKey(keyOf(object))));
+    const present = new Set(result.objects.map(({ object }) => keyId(keyOf(object))));
     // Nothing is lost by a mistake: what a file with errors no longer seems to hold stays as it was.
-    const kept = hasErrors
-      ? (before?.objects ?? []).filter(({ object }) => !present.has(describeKey(keyOf(object))))
-      : [];
+    const kept = hasErrors ? (before?.objects ?? []).filter(({ object }) => !present.has(keyId(keyOf(object)))) : [];
     const objects = [...result.objects, ...kept];
     const conflicts = this.#store.apply(
       path,

@@ -11,7 +11,7 @@ import {
   SAME_KEY_HINT,
   tooLong,
 } from '../resources/load.ts';
-import { describeKey, keyOf } from '../resources/object.ts';
+import { keyId, keyOf } from '../resources/object.ts';
 import type { Problem } from '../resources/problem.ts';
 import type { Conflict, Store } from '../store/store.ts';
 import { statOf, walk } from './walk.ts';
@@ -97,8 +97,8 @@ export function readText(path: string): ReadText | undefined {
 
 /** A conflict of the store as a problem of the file whose object waits. */
 export function describeConflict({ key, heldBy }: Conflict, objects: readonly LoadedObject[]): Problem {
-  const name = describeKey(key);
-  const loaded = objects.find(({ object }) => describeKey(keyOf(object)) === name) as LoadedObject;
+  const id = keyId(key);
+  const loaded = objects.find(({ object }) => keyId(keyOf(object)) === id) as LoadedObject;
   const where = heldBy === '' ? 'in the running configuration' : `in ${displayName(heldBy)}`;
   return problemOf(loaded, error(['metadata', 'name'], `stands ${where} too; that one is served`, SAME_KEY_HINT));
 }

@@ -8,7 +8,7 @@ const service = (name: string, port = 80): ResourceObject => ({
   metadata: { name, namespace: 'default' },
   spec: { ports: [{ port }] },
 });
-const key = (name: string) => ({ kind: 'Service', namespace: 'default', name });
+const key = (name: string) => ({ group: '', kind: 'Service', namespace: 'default', name });
 
 function createStore(times = ['2026-01-01T00:00:00.900Z']) {
   let tick = 0;
@@ -72,6 +72,19 @@ describe('Store', () => {
     expect(store.snapshot.get('Service', 'default', 'db')).toBe(before);
   });
 
+  it('keeps two kinds of one name in different groups apart', () => {
+    const store = createStore();
+    const metadata = { name: 'edge', namespace: 'default' };
+    store.put({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway', metadata });
+    store.put({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata });
+    expect(store.snapshot.list('Gateway').map(({ apiVersion }) => apiVersion)).toEqual(['networking.istio.io/v1']);
+    const other = 'Gateway.gateway.networking.k8s.io';
+    expect(store.snapshot.getOf(other, 'default', 'edge')?.apiVersion).toBe('gateway.networking.k8s.io/v1');
+    store.delete({ group: 'networking.istio.io', kind: 'Gateway', namespace: 'default', name: 'edge' });
+    expect(store.snapshot.list('Gateway')).toEqual([]);
+    expect(store.snapshot.listOf(other)).toHaveLength(1);
+  });
+
   it('removes what an owner no longer contributes, and nothing of other owners', () => {
     const store = createStore();
     store.apply('a.yaml', [service('web'), service('db')]);
@@ -125,7 +138,7 @@ describe('Store', () => {
     expect(changes.map((batch) => batch.map(({ type, object }) => `${type} ${object.metadata.name}`).sort())).toEqual([
       ['added new', 'deleted old', 'modified same'],
     ]);
-    expect(store.snapshot.revision).toBe(before.revision + 1);
+    expect(store.snapshot.resourceVersion).toBeGreaterThan(before.resourceVersion);
   });
 
   it('does not change a snapshot handed out before', () => {

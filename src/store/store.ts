@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { keyOf, type ObjectKey, type ResourceObject } from '../resources/object.ts';
+import { keyId, keyOf, kindId, type ObjectKey, type ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
 
 /** What happened to one object. */
@@ -49,7 +49,7 @@ export class Store {
   readonly #clock: () => Date;
   readonly #uid: () => string;
   readonly #kinds = new Map<string, Map<string, ResourceObject>>();
-  /** By `Kind namespace/name`: who claims it, the one that is served first. */
+  /** By `keyId`: who claims it, the one that is served first. */
   readonly #claims = new Map<string, Claim[]>();
   /** By owner: the keys it claims. */
   readonly #keysOf = new Map<string, Map<string, ObjectKey>>();
@@ -82,7 +82,7 @@ export class Store {
     return this.batch(() => {
       const keys = new Map<string, ObjectKey>();
       const conflicts: Conflict[] = [];
-      for (const object of objects) keys.set(idOf(keyOf(object)), keyOf(object));
+      for (const object of objects) keys.set(keyId(keyOf(object)), keyOf(object));
       for (const [id, key] of this.#keysOf.get(owner) ?? []) if (!keys.has(id)) this.#release(owner, id, key);
       if (keys.size === 0) this.#keysOf.delete(owner);
       else this.#keysOf.set(owner, keys);
@@ -98,7 +98,7 @@ export class Store {
   put(object: ResourceObject): void {
     this.batch(() => {
       const key = keyOf(object);
-      const id = idOf(key);
+      const id = keyId(key);
       if (!this.#claims.has(id)) {
         this.#claims.set(id, [{ owner: NO_OWNER, given: object }]);
         this.#keysOf.set(NO_OWNER, (this.#keysOf.get(NO_OWNER) ?? new Map()).set(id, key));
@@ -110,7 +110,7 @@ export class Store {
   /** Removes one object, whoever contributes it. Nothing happens when it is not there. */
   delete(key: ObjectKey): void {
     this.batch(() => {
-      const id = idOf(key);
+      const id = keyId(key);
       for (const { owner } of this.#claims.get(id) ?? []) this.#keysOf.get(owner)?.delete(id);
       this.#claims.delete(id);
       this.#withdraw(id, key);
@@ -128,7 +128,7 @@ export class Store {
       this.#changes = undefined;
       this.#writable.clear();
       if (changes.length > 0) {
-        this.#snapshot = new Snapshot(this.#snapshot.revision + 1, new Map(this.#kinds));
+        this.#snapshot = new Snapshot(this.#version, new Map(this.#kinds));
         this.#notify(changes);
       }
     }
@@ -156,7 +156,7 @@ export class Store {
   /** Notes an owner's object; returns whose object is served. */
   #claim(owner: string, given: ResourceObject): string {
     const key = keyOf(given);
-    const id = idOf(key);
+    const id = keyId(key);
     const claims = this.#claims.get(id) ?? [];
     if (claims.length === 0) this.#claims.set(id, claims);
     const own = claims.find((claim) => claim.owner === owner);
@@ -185,7 +185,7 @@ export class Store {
   }
 
   #serve(id: string, key: ObjectKey, given: ResourceObject): void {
-    const objects = this.#writableKind(key.kind);
+    const objects = this.#writableKind(kindId(key.group, key.kind));
     const mapKey = `${key.namespace}/${key.name}`;
     const previous = objects.get(mapKey);
     const object = this.#withMetadata(given, previous);
@@ -195,7 +195,7 @@ export class Store {
   }
 
   #withdraw(id: string, key: ObjectKey): void {
-    const objects = this.#writableKind(key.kind);
+    const objects = this.#writableKind(kindId(key.group, key.kind));
     const mapKey = `${key.namespace}/${key.name}`;
     const object = objects.get(mapKey);
     if (object === undefined) return;
@@ -241,17 +241,13 @@ export class Store {
   }
 
   /** The objects of a kind, for writing: a copy, the first time in a batch, since snapshots share the old ones. */
-  #writableKind(kind: string): Map<string, ResourceObject> {
-    if (!this.#writable.has(kind)) {
-      this.#writable.add(kind);
-      this.#kinds.set(kind, new Map(this.#kinds.get(kind)));
+  #writableKind(id: string): Map<string, ResourceObject> {
+    if (!this.#writable.has(id)) {
+      this.#writable.add(id);
+      this.#kinds.set(id, new Map(this.#kinds.get(id)));
     }
-    return this.#kinds.get(kind) as Map<string, ResourceObject>;
+    return this.#kinds.get(id) as Map<string, ResourceObject>;
   }
-}
-
-function idOf({ kind, namespace, name }: ObjectKey): string {
-  return `${kind} ${namespace}/${name}`;
 }
 
 function contentOf({ metadata: _, status: __, ...content }: ResourceObject): object {

@@ -112,7 +112,7 @@ describe('a Deployment with a sample image', () => {
     store.put(deployment());
     await run().settled();
     const url = urlOf(pods()[0]);
-    store.delete({ kind: 'Deployment', namespace: 'default', name: 'app' });
+    store.delete({ group: 'apps', kind: 'Deployment', namespace: 'default', name: 'app' });
     await workloads?.settled();
     expect(pods()).toEqual([]);
     await expect

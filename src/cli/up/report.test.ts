@@ -88,7 +88,7 @@ describe('what cannot be served is logged', () => {
     await watch(VIRTUAL_SERVICE);
     report.translated({}, [
       {
-        object: { kind: 'VirtualService', namespace: 'default', name: 'shop' },
+        object: { group: 'networking.istio.io', kind: 'VirtualService', namespace: 'default', name: 'shop' },
         field: 'spec.http[0].route[0].destination',
         message: 'requests are answered 503',
       },

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Notice } from '../../controlplane/notice.ts';
 import { formatFieldPath, parseFieldPath } from '../../resources/field-path.ts';
-import { describeKey, keyOf } from '../../resources/object.ts';
+import { describeKey, keyId, keyOf, type ObjectKey } from '../../resources/object.ts';
 import { findPortConflicts } from '../../resources/validation/port-conflicts.ts';
 import { findDanglingReferences } from '../../resources/validation/references.ts';
 import type { FileSource } from '../../sources/files.ts';
@@ -16,7 +16,7 @@ const MAX_LINES = 20;
 
 /** One thing that is wrong. Two are the same when all of it is. */
 interface Complaint {
-  object: string;
+  object: ObjectKey;
   field: string;
   message: string;
   hint?: string;
@@ -50,7 +50,7 @@ export function reportOn(store: Store, source: () => FileSource | undefined, log
     }
     const current = new Map<string, Complaint>();
     for (const complaint of complaintsOf(store, files, [...noticesOf.values()].flat()))
-      current.set(`${complaint.object} ${complaint.field} ${complaint.message}`, complaint);
+      current.set(`${keyId(complaint.object)} ${complaint.field} ${complaint.message}`, complaint);
     const added = [...current].filter(([key]) => !known.has(key)).map(([, complaint]) => complaint);
     const gone = [...known].filter(([key]) => !current.has(key)).map(([, complaint]) => complaint);
     known = current;
@@ -86,21 +86,20 @@ function complaintsOf(store: Store, files: FileSource, notices: readonly Notice[
     ...findPortConflicts(store.snapshot),
     ...findDanglingReferences(store.snapshot, new Set(refused)),
   ].map(({ object, finding }) => ({
-    object: describeKey(keyOf(object)),
+    object: keyOf(object),
     field: formatFieldPath(finding.path),
     message: finding.message,
     ...(finding.hint === undefined ? {} : { hint: finding.hint }),
   }));
-  const byObject = Map.groupBy(findings, ({ object }) => object);
+  const byObject = Map.groupBy(findings, ({ object }) => keyId(object));
   const told = new Set<Complaint>();
   const complaints: Complaint[] = [];
   for (const notice of notices) {
-    const object = describeKey(notice.object);
     const field = notice.field ?? '';
-    const same = byObject.get(object)?.find((finding) => isWithin(finding.field, field));
+    const same = byObject.get(keyId(notice.object))?.find((finding) => isWithin(finding.field, field));
     if (same !== undefined) told.add(same);
     const hint = same?.hint === undefined ? {} : { hint: same.hint };
-    complaints.push({ object, field: same?.field ?? field, message: notice.message, ...hint });
+    complaints.push({ object: notice.object, field: same?.field ?? field, message: notice.message, ...hint });
   }
   return [...complaints, ...findings.filter((finding) => !told.has(finding))];
 }
@@ -112,12 +111,13 @@ function isWithin(field: string, other: string): boolean {
 
 /** `file:line:column: ` of the field; nothing for objects that are in no file. */
 function placeOf({ object, field }: Complaint, files: FileSource): string {
-  const loaded = files.objects.find((candidate) => describeKey(keyOf(candidate.object)) === object);
+  const id = keyId(object);
+  const loaded = files.objects.find((candidate) => keyId(keyOf(candidate.object)) === id);
   if (loaded === undefined) return '';
   const { line, column } = loaded.locate(parseFieldPath(field));
   return `${loaded.file}:${line}:${column}: `;
 }
 
 function textOf({ object, field, message, hint }: Complaint): string {
-  return `${object}: ${field === '' ? '' : `${field}: `}${message}${hint === undefined ? '' : ` (${hint})`}`;
+  return `${describeKey(object)}: ${field === '' ? '' : `${field}: `}${message}${hint === undefined ? '' : ` (${hint})`}`;
 }

@@ -4,6 +4,8 @@ import type { FieldPath } from '../field-path.ts';
 import type { Finding } from '../finding.ts';
 import type { Kind } from '../kinds.ts';
 import { nearest } from '../nearest.ts';
+import { kindId } from '../object.ts';
+import { KIND_IDS } from '../types.ts';
 import { type FieldSchema, fieldsOf } from './fields.ts';
 import { type ModelError, modelCheck } from './models.ts';
 
@@ -22,7 +24,7 @@ export function checkSchema(kind: Kind, object: object): Finding[] {
   const errors = modelCheck(kind)({ ...object, apiVersion });
   for (const [pointer, group] of groupBy(errors, (error) => error.instancePath)) {
     const path = resolvePointer(object, pointer);
-    if (kind.name === 'Secret' && (path[0] === 'data' || path[0] === 'stringData')) {
+    if (kindId(kind.group, kind.name) === KIND_IDS.Secret && (path[0] === 'data' || path[0] === 'stringData')) {
       findings.push(secretFinding(path));
       continue;
     }

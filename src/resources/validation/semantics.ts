@@ -2,8 +2,8 @@
 
 import type { Finding } from '../finding.ts';
 import type { Kind } from '../kinds.ts';
-import type { ResourceObject } from '../object.ts';
-import type { KindName, Kinds } from '../types.ts';
+import { kindId, type ResourceObject } from '../object.ts';
+import { KIND_IDS, type KindName, type Kinds } from '../types.ts';
 import { validateConfigMap } from './config-map.ts';
 import { validateDestinationRule } from './destination-rule.ts';
 import { validateGateway } from './gateway.ts';
@@ -28,12 +28,16 @@ const CHECKS: Checks = {
   ConfigMap: validateConfigMap,
 };
 
+type Check = (object: ResourceObject, now: Date) => Finding[];
+
+const BY_ID = new Map(Object.entries(CHECKS).map(([name, check]) => [KIND_IDS[name as KindName], check as Check]));
+
 /**
  * Checks one object, whose schema is in order, by itself.
  *
  * @param now for the validity of certificates
  */
 export function checkSemantics(kind: Kind, object: ResourceObject, now: Date): Finding[] {
-  const check = CHECKS[kind.name] as ((object: ResourceObject, now: Date) => Finding[]) | undefined;
+  const check = BY_ID.get(kindId(kind.group, kind.name));
   return [...checkLabels(['metadata', 'labels'], object.metadata.labels), ...(check?.(object, now) ?? [])];
 }
