@@ -3,24 +3,34 @@
 import { describeKey, groupOf, keyOf, kindId, type ResourceObject } from './object.ts';
 import { KIND_IDS, type KindName, type Kinds } from './types.ts';
 
+/** Where a snapshot's objects are. What it answers never changes. */
+export interface ObjectsByKind {
+  /** How many objects there are, of all kinds. */
+  readonly size: number;
+  /** The `kindId`s that have objects. */
+  kinds(): string[];
+  /** The objects of a kind by `namespace/name`, or `/name` when cluster-scoped. */
+  ofKind(id: string): ReadonlyMap<string, ResourceObject> | undefined;
+  /** One of them. */
+  get(id: string, name: string): ResourceObject | undefined;
+}
+
 /** All objects at one version of the store. Safe to keep: it never changes. */
 export class Snapshot {
   /** The `resourceVersion` of the newest change in it. Grows with each change of the store. */
   readonly resourceVersion: number;
-  readonly #kinds: ReadonlyMap<string, ReadonlyMap<string, ResourceObject>>;
+  readonly #objects: ObjectsByKind;
 
-  /**
-   * @param resourceVersion of the newest change
-   * @param kinds kind id → (`namespace/name`, or `/name` when cluster-scoped) → object; must not change afterwards
-   */
-  constructor(resourceVersion: number, kinds: ReadonlyMap<string, ReadonlyMap<string, ResourceObject>>) {
+  /** @param resourceVersion of the newest change */
+  constructor(resourceVersion: number, objects: ObjectsByKind) {
     this.resourceVersion = resourceVersion;
-    this.#kinds = kinds;
+    this.#objects = objects;
   }
 
   /** A snapshot of the given objects, for tests and one-shot translations. Throws when two have one key. */
   static of(objects: Iterable<ResourceObject>): Snapshot {
     const kinds = new Map<string, Map<string, ResourceObject>>();
+    let size = 0;
     for (const object of objects) {
       const id = kindId(groupOf(object.apiVersion), object.kind);
       let ofKind = kinds.get(id);
@@ -31,15 +41,24 @@ export class Snapshot {
       const { name, namespace = '' } = object.metadata;
       if (ofKind.has(`${namespace}/${name}`)) throw new Error(`${describeKey(keyOf(object))} stands twice`);
       ofKind.set(`${namespace}/${name}`, object);
+      size++;
     }
-    return new Snapshot(0, kinds);
+    return new Snapshot(0, {
+      size,
+      kinds: () => [...kinds.keys()],
+      ofKind: (id) => kinds.get(id),
+      get: (id, name) => kinds.get(id)?.get(name),
+    });
   }
 
   /** How many objects there are, of all kinds. */
   get size(): number {
-    let size = 0;
-    for (const ofKind of this.#kinds.values()) size += ofKind.size;
-    return size;
+    return this.#objects.size;
+  }
+
+  /** The `kindId`s that have objects. */
+  kinds(): string[] {
+    return this.#objects.kinds();
   }
 
   /** The objects of a kind that the control plane reads, in the order they were first seen. */
@@ -54,11 +73,11 @@ export class Snapshot {
 
   /** The objects of any kind, by its `kindId`, in the order they were first seen. */
   listOf(id: string): ResourceObject[] {
-    return [...(this.#kinds.get(id)?.values() ?? [])];
+    return [...(this.#objects.ofKind(id)?.values() ?? [])];
   }
 
   /** One object of any kind, by the kind's `kindId`, or undefined. `namespace` is '' for cluster-scoped kinds. */
   getOf(id: string, namespace: string, name: string): ResourceObject | undefined {
-    return this.#kinds.get(id)?.get(`${namespace}/${name}`);
+    return this.#objects.get(id, `${namespace}/${name}`);
   }
 }

@@ -1,15 +1,17 @@
-// All objects, in memory: who contributes which, versions, and who is told of changes.
+// All objects: their versions, who contributes which, who is told of changes, and that what was acknowledged survives.
 
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { keyId, keyOf, kindId, type ObjectKey, type ResourceObject } from '../resources/object.ts';
+import { keyId, keyOf, type ObjectKey, type ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
+import { type Change, merged } from './change.ts';
+import { type Claim, UNOWNED } from './claims.ts';
+import { StoreWriteError } from './errors.ts';
+import { HISTORY_SIZE, History } from './history.ts';
+import { type Edited, type Persisted, type Savepoint, State } from './state.ts';
+import { deletedObject, type MetadataSource, storedObject } from './stored-object.ts';
 
-/** What happened to one object. */
-export type Change =
-  | { type: 'added'; object: ResourceObject }
-  | { type: 'modified'; object: ResourceObject; previous: ResourceObject }
-  | { type: 'deleted'; object: ResourceObject };
+export type { Change } from './change.ts';
 
 /** Told of each set of changes, after they are in the snapshot. */
 export type StoreListener = (snapshot: Snapshot, changes: readonly Change[]) => void;
@@ -28,17 +30,40 @@ export interface StoreOptions {
   clock?: () => Date;
   /** Makes `metadata.uid`. */
   uid?: () => string;
+  /** How many changes {@link Store.eventsSince} knows at least. */
+  historySize?: number;
 }
 
-/** What one owner says about one key. */
-interface Claim {
-  owner: string;
-  /** As it was handed in, before the store set its metadata. */
-  given: ResourceObject;
+/** Where a store keeps its objects beyond the life of the process. */
+export interface Persistence {
+  /** What was there when it was opened. */
+  load(): Persisted;
+  /**
+   * Makes edits durable, all or none.
+   * @throws StoreWriteError
+   */
+  save(edited: Edited): void;
+  close(): void;
 }
 
-/** The owner of objects that are put one by one. */
-const NO_OWNER = '';
+/** What a change of {@link Store.transact} reads and writes. It sees what it wrote itself. Of no use after the change has returned. */
+export interface Writer {
+  /** The object now, or undefined. */
+  get(key: ObjectKey): ResourceObject | undefined;
+  /** Adds or replaces an object. Returns it as stored: the very object that is there already when nothing changed. */
+  put(object: ResourceObject): ResourceObject;
+  /** Removes an object. Returns it with the version of its deletion, or undefined when it is not there. */
+  delete(key: ObjectKey): ResourceObject | undefined;
+}
+
+interface QueuedChange {
+  /** Returns how to tell the caller. */
+  run: () => () => void;
+  reject: (error: unknown) => void;
+}
+
+/** So many changes are one commit at most: the event loop gets its turn in between. */
+const MAX_GROUP = 256;
 
 /**
  * The objects being served. Objects it hands out never change, and an object that did not change stays the same JavaScript object
@@ -46,31 +71,41 @@ const NO_OWNER = '';
  * content) and, where the author wrote none, `creationTimestamp`.
  */
 export class Store {
-  readonly #clock: () => Date;
-  readonly #uid: () => string;
-  readonly #kinds = new Map<string, Map<string, ResourceObject>>();
-  /** By `keyId`: who claims it, the one that is served first. */
-  readonly #claims = new Map<string, Claim[]>();
-  /** By owner: the keys it claims. */
-  readonly #keysOf = new Map<string, Map<string, ObjectKey>>();
+  readonly #metadata: MetadataSource;
+  readonly #persistence: Persistence | undefined;
+  readonly #state: State;
+  readonly #history: History;
   readonly #listeners = new Set<StoreListener>();
   /** Changes the listeners are being told of, or are to be told of next. */
   readonly #untold: { snapshot: Snapshot; changes: readonly Change[] }[] = [];
-  #version = 0;
-  #snapshot = new Snapshot(0, new Map());
-  /** Changes of the batch under way, by key; undefined outside of one. */
+  readonly #queue: QueuedChange[] = [];
+  #flushing: NodeJS.Immediate | undefined;
+  #snapshot: Snapshot;
+  /** What the change under way has done, by `keyId`; undefined outside of one. */
   #changes: Map<string, Change> | undefined;
-  /** Kinds whose map was copied in the batch under way, and so may be written. */
-  readonly #writable = new Set<string>();
+  #closed = false;
 
-  constructor(options: StoreOptions = {}) {
-    this.#clock = options.clock ?? (() => new Date());
-    this.#uid = options.uid ?? randomUUID;
+  /** @param persistence memory only without */
+  constructor(options: StoreOptions = {}, persistence?: Persistence) {
+    this.#metadata = { clock: options.clock ?? (() => new Date()), uid: options.uid ?? randomUUID };
+    this.#persistence = persistence;
+    this.#state = new State(persistence?.load());
+    this.#history = new History(this.#state.version, options.historySize ?? HISTORY_SIZE);
+    this.#snapshot = new Snapshot(this.#state.version, this.#state.view);
   }
 
-  /** All objects now. During a batch: as before it. */
+  /** All objects now. During a change: as before it. */
   get snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /**
+   * The changes after a version, in their order. Several changes of one object in one batch are one.
+   *
+   * @returns undefined when some of them are no longer known (410 Gone), or the version is none this store has given out
+   */
+  eventsSince(resourceVersion: number): readonly Change[] | undefined {
+    return this.#history.since(resourceVersion);
   }
 
   /**
@@ -80,64 +115,184 @@ export class Store {
    */
   apply(owner: string, objects: readonly ResourceObject[]): Conflict[] {
     return this.batch(() => {
-      const keys = new Map<string, ObjectKey>();
+      const kept = new Set(objects.map((object) => keyId(keyOf(object))));
       const conflicts: Conflict[] = [];
-      for (const object of objects) keys.set(keyId(keyOf(object)), keyOf(object));
-      for (const [id, key] of this.#keysOf.get(owner) ?? []) if (!keys.has(id)) this.#release(owner, id, key);
-      if (keys.size === 0) this.#keysOf.delete(owner);
-      else this.#keysOf.set(owner, keys);
+      for (const key of this.#state.keysOf(owner)) if (!kept.has(keyId(key))) this.#release(owner, key);
       for (const object of objects) {
-        const holder = this.#claim(owner, object);
-        if (holder !== owner) conflicts.push({ key: keyOf(object), heldBy: holder, owner });
+        const heldBy = this.#claim(owner, object);
+        if (heldBy !== owner) conflicts.push({ key: keyOf(object), heldBy, owner });
       }
       return conflicts;
     });
   }
 
+  /** Takes away what owners other than these contributed (files of an earlier run). Objects that were put stay. */
+  retainOwners(owners: Iterable<string>): void {
+    const retained = new Set(owners);
+    this.batch(() => {
+      for (const owner of this.#state.owners()) if (!retained.has(owner)) this.apply(owner, []);
+    });
+  }
+
   /** Adds or replaces one object, whoever contributes it. It stays until `delete`, or until its owner applies a changed one. */
   put(object: ResourceObject): void {
-    this.batch(() => {
-      const key = keyOf(object);
-      const id = keyId(key);
-      if (!this.#claims.has(id)) {
-        this.#claims.set(id, [{ owner: NO_OWNER, given: object }]);
-        this.#keysOf.set(NO_OWNER, (this.#keysOf.get(NO_OWNER) ?? new Map()).set(id, key));
-      }
-      this.#serve(id, key, object);
-    });
+    this.batch(() => this.#put(object));
   }
 
   /** Removes one object, whoever contributes it. Nothing happens when it is not there. */
   delete(key: ObjectKey): void {
-    this.batch(() => {
-      const id = keyId(key);
-      for (const { owner } of this.#claims.get(id) ?? []) this.#keysOf.get(owner)?.delete(id);
-      this.#claims.delete(id);
-      this.#withdraw(id, key);
-    });
+    this.batch(() => this.#delete(key));
   }
 
-  /** Runs changes as one: listeners are told once, when the outermost batch ends. Changes made before a throw stay. */
+  /**
+   * Runs changes as one: they are made durable together, and listeners are told once, when the outermost batch ends. Changes made before
+   * a throw stay.
+   *
+   * @throws StoreWriteError when they cannot be made durable: none of them stays then
+   */
   batch<Result>(change: () => Result): Result {
     if (this.#changes !== undefined) return change();
-    this.#changes = new Map();
+    const start = this.#state.savepoint();
+    const changes = new Map<string, Change>();
+    this.#changes = changes;
+    let result: Result;
     try {
-      return change();
-    } finally {
-      const changes = [...this.#changes.values()];
-      this.#changes = undefined;
-      this.#writable.clear();
-      if (changes.length > 0) {
-        this.#snapshot = new Snapshot(this.#version, new Map(this.#kinds));
-        this.#notify(changes);
-      }
+      result = change();
+    } catch (error) {
+      this.#end(start, changes);
+      throw error;
     }
+    this.#end(start, changes);
+    return result;
+  }
+
+  /**
+   * Runs a change soon, after those asked for before it. All that were asked for in one turn of the event loop are made durable together.
+   * A change that throws leaves no trace and rejects alone.
+   *
+   * @param change synchronous; what it returns is the result
+   * @returns when the change is durable and listeners have been told
+   * @throws StoreWriteError (rejects) when it cannot be made durable, or the store is closed: nothing has changed then
+   */
+  transact<Result>(change: (store: Writer) => Result): Promise<Result> {
+    if (this.#closed) return Promise.reject(new StoreWriteError('the store is closed'));
+    return new Promise<Result>((resolve, reject) => {
+      const run = () => {
+        const result = this.#runWith(change);
+        return () => resolve(result);
+      };
+      this.#queue.push({ run, reject });
+      this.#flushing ??= setImmediate(() => this.#flush());
+    });
   }
 
   /** Calls the listener after each set of changes, synchronously. Returns how to stop. A listener must not throw. */
   subscribe(listener: StoreListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Finishes what is queued and ends. Reading still works, writing does not. */
+  close(): void {
+    if (this.#closed) return;
+    while (this.#queue.length > 0) this.#flush();
+    this.#closed = true;
+    this.#persistence?.close();
+  }
+
+  #runWith<Result>(change: (store: Writer) => Result): Result {
+    let isOver = false;
+    const whileUnderWay = () => {
+      if (isOver) throw new Error('the change has ended: what it did not write then cannot be written now');
+    };
+    const writer: Writer = {
+      get: (key) => {
+        whileUnderWay();
+        return this.#state.get(key);
+      },
+      put: (object) => {
+        whileUnderWay();
+        return this.#put(object);
+      },
+      delete: (key) => {
+        whileUnderWay();
+        return this.#delete(key);
+      },
+    };
+    try {
+      const result = change(writer);
+      if (result instanceof Promise) {
+        result.catch(() => {}); // what becomes of it does not count any more
+        throw new TypeError('a change of the store must be synchronous, this one returned a promise');
+      }
+      return result;
+    } finally {
+      isOver = true;
+    }
+  }
+
+  /** Ends a batch. */
+  #end(start: Savepoint, changes: ReadonlyMap<string, Change>): void {
+    this.#changes = undefined;
+    try {
+      this.#save();
+    } catch (error) {
+      this.#state.undoTo(start);
+      throw error;
+    }
+    this.#commit([...changes.values()]);
+  }
+
+  /** Makes one commit of what is queued. */
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const group = this.#queue.splice(0, MAX_GROUP);
+    const start = this.#state.savepoint();
+    const changes: Change[] = [];
+    const settle: (() => void)[] = [];
+    for (const { run, reject } of group) {
+      const savepoint = this.#state.savepoint();
+      this.#changes = new Map();
+      try {
+        settle.push(run());
+        changes.push(...this.#changes.values());
+      } catch (error) {
+        this.#state.undoTo(savepoint);
+        settle.push(() => reject(error));
+      } finally {
+        this.#changes = undefined;
+      }
+    }
+    try {
+      this.#save();
+    } catch (error) {
+      // Also those that threw: what they objected to may have been a change that is undone now.
+      this.#state.undoTo(start);
+      for (const { reject } of group) reject(error);
+      return;
+    } finally {
+      if (this.#queue.length > 0) this.#flushing = setImmediate(() => this.#flush());
+    }
+    for (const tell of settle) tell();
+    this.#commit(changes);
+  }
+
+  #save(): void {
+    const edited = this.#state.edited();
+    if (edited === undefined) return;
+    if (this.#closed) throw new StoreWriteError('the store is closed');
+    this.#persistence?.save(edited);
+  }
+
+  /** What was edited is durable: it can be read and told. */
+  #commit(changes: readonly Change[]): void {
+    this.#state.commit();
+    if (this.#state.version > this.#snapshot.resourceVersion) {
+      this.#snapshot = new Snapshot(this.#state.version, this.#state.view);
+      this.#history.add(changes, this.#state.version);
+    }
+    if (changes.length > 0) this.#notify(changes);
   }
 
   /** Tells the listeners. A listener that changes the store is told of that after all were told of this. */
@@ -153,113 +308,70 @@ export class Store {
     }
   }
 
+  #put(object: ResourceObject): ResourceObject {
+    const key = keyOf(object);
+    if (this.#state.claimsOn(key).length === 0) this.#state.editClaims(key, UNOWNED);
+    return this.#serve(key, object);
+  }
+
+  #delete(key: ObjectKey): ResourceObject | undefined {
+    if (this.#state.claimsOn(key).length > 0) this.#state.editClaims(key, []);
+    return this.#withdraw(key);
+  }
+
   /** Notes an owner's object; returns whose object is served. */
   #claim(owner: string, given: ResourceObject): string {
     const key = keyOf(given);
-    const id = keyId(key);
-    const claims = this.#claims.get(id) ?? [];
-    if (claims.length === 0) this.#claims.set(id, claims);
+    const claims = this.#state.claimsOn(key);
     const own = claims.find((claim) => claim.owner === owner);
+    const holder = claims[0]?.owner ?? owner;
     // Compared with what this owner said last, not with what is served: a status written meanwhile must survive a save that changes nothing.
-    const isUnchanged = own !== undefined && (own.given === given || isDeepStrictEqual(own.given, given));
-    if (own === undefined) claims.push({ owner, given });
-    else own.given = given;
-    const holder = (claims[0] as Claim).owner;
-    if (holder === owner && !isUnchanged) this.#serve(id, key, given);
+    if (own !== undefined && (own.given === given || isDeepStrictEqual(own.given, given))) return holder;
+    const claim: Claim = { owner, given };
+    this.#state.editClaims(
+      key,
+      own === undefined ? [...claims, claim] : claims.map((each) => (each === own ? claim : each)),
+    );
+    if (holder === owner) this.#serve(key, given);
     return holder;
   }
 
-  #release(owner: string, id: string, key: ObjectKey): void {
-    const claims = this.#claims.get(id) ?? [];
-    const index = claims.findIndex((claim) => claim.owner === owner);
-    if (index < 0) return;
-    claims.splice(index, 1);
-    if (index > 0) return;
-    const [next] = claims;
-    if (next === undefined) {
-      this.#claims.delete(id);
-      this.#withdraw(id, key);
-    } else {
-      this.#serve(id, key, next.given);
-    }
+  #release(owner: string, key: ObjectKey): void {
+    const claims = this.#state.claimsOn(key);
+    const rest = claims.filter((claim) => claim.owner !== owner);
+    this.#state.editClaims(key, rest);
+    if (claims[0]?.owner !== owner) return;
+    const [next] = rest;
+    if (next?.given === undefined) this.#withdraw(key);
+    else this.#serve(key, next.given);
   }
 
-  #serve(id: string, key: ObjectKey, given: ResourceObject): void {
-    const objects = this.#writableKind(kindId(key.group, key.kind));
-    const mapKey = `${key.namespace}/${key.name}`;
-    const previous = objects.get(mapKey);
-    const object = this.#withMetadata(given, previous);
-    if (previous !== undefined && isDeepStrictEqual(withoutVersion(object), withoutVersion(previous))) return;
-    objects.set(mapKey, object);
-    this.#note(id, previous === undefined ? { type: 'added', object } : { type: 'modified', object, previous });
+  #serve(key: ObjectKey, given: ResourceObject): ResourceObject {
+    const previous = this.#state.get(key);
+    const object = storedObject(given, previous, this.#state.version + 1, this.#metadata);
+    if (object === previous) return object;
+    this.#state.nextVersion();
+    this.#state.edit(key, object);
+    this.#note(key, previous === undefined ? { type: 'added', object } : { type: 'modified', object, previous });
+    return object;
   }
 
-  #withdraw(id: string, key: ObjectKey): void {
-    const objects = this.#writableKind(kindId(key.group, key.kind));
-    const mapKey = `${key.namespace}/${key.name}`;
-    const object = objects.get(mapKey);
-    if (object === undefined) return;
-    objects.delete(mapKey);
-    this.#version++;
-    this.#note(id, { type: 'deleted', object });
-  }
-
-  #withMetadata(given: ResourceObject, previous: ResourceObject | undefined): ResourceObject {
-    const { metadata } = given;
-    const before = previous?.metadata;
-    const isSameContent = previous !== undefined && isDeepStrictEqual(contentOf(given), contentOf(previous));
-    return {
-      ...given,
-      metadata: {
-        ...metadata,
-        uid: before?.uid ?? metadata.uid ?? this.#uid(),
-        resourceVersion: String(++this.#version),
-        generation: before === undefined ? 1 : (before.generation ?? 1) + (isSameContent ? 0 : 1),
-        creationTimestamp: metadata.creationTimestamp ?? before?.creationTimestamp ?? seconds(this.#clock()),
-      },
-    };
+  #withdraw(key: ObjectKey): ResourceObject | undefined {
+    const object = this.#state.get(key);
+    if (object === undefined) return undefined;
+    const deleted = deletedObject(object, this.#state.nextVersion());
+    this.#state.edit(key, undefined);
+    this.#note(key, { type: 'deleted', object: deleted, previous: object });
+    return deleted;
   }
 
   /** Several changes of one object in a batch are one change to those who listen. */
-  #note(id: string, change: Change): void {
+  #note(key: ObjectKey, change: Change): void {
     const changes = this.#changes as Map<string, Change>;
+    const id = keyId(key);
     const earlier = changes.get(id);
-    changes.delete(id);
-    if (earlier === undefined) {
-      changes.set(id, change);
-    } else if (earlier.type === 'added') {
-      if (change.type !== 'deleted') changes.set(id, { type: 'added', object: change.object });
-    } else {
-      const previous = earlier.type === 'modified' ? earlier.previous : earlier.object;
-      changes.set(
-        id,
-        change.type === 'deleted'
-          ? { type: 'deleted', object: previous }
-          : { type: 'modified', object: change.object, previous },
-      );
-    }
+    const now = earlier === undefined ? change : merged(earlier, change);
+    changes.delete(id); // so that the order is that of the versions
+    if (now !== undefined) changes.set(id, now);
   }
-
-  /** The objects of a kind, for writing: a copy, the first time in a batch, since snapshots share the old ones. */
-  #writableKind(id: string): Map<string, ResourceObject> {
-    if (!this.#writable.has(id)) {
-      this.#writable.add(id);
-      this.#kinds.set(id, new Map(this.#kinds.get(id)));
-    }
-    return this.#kinds.get(id) as Map<string, ResourceObject>;
-  }
-}
-
-function contentOf({ metadata: _, status: __, ...content }: ResourceObject): object {
-  return content;
-}
-
-function withoutVersion(object: ResourceObject): object {
-  const { resourceVersion: _, ...metadata } = object.metadata;
-  return { ...object, metadata };
-}
-
-/** Kubernetes' timestamps have seconds. */
-function seconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }
