@@ -1,82 +1,33 @@
-// The kinds Limen serves: their API group, versions, names and scope. And the kinds it knows of but does not serve yet.
+// Finds kinds by what objects say they are: those of Limen's API, and those it knows of and does not have.
 
+import { GATEWAY_API_KINDS } from './kinds/gateway-api.ts';
+import { ISTIO_KINDS } from './kinds/istio.ts';
+import { apiVersionOf, type Kind } from './kinds/kind.ts';
+import { KUBERNETES_KINDS } from './kinds/kubernetes.ts';
 import { nearest } from './nearest.ts';
 import { groupOf, kindId } from './object.ts';
 
-/** What an API server's discovery says about a kind. */
-export interface Kind {
-  /** With the group it is what identifies the kind: two groups may have kinds of one name. */
-  name: string;
-  /** '' is the core group. */
-  group: string;
-  /** Served versions, the newest (the one objects are read as) first. */
-  versions: readonly [string, ...string[]];
-  plural: string;
-  singular: string;
-  shortNames: readonly string[];
-  namespaced: boolean;
-}
+export { apiVersionOf, type Kind } from './kinds/kind.ts';
 
-const ISTIO_VERSIONS = ['v1', 'v1beta1', 'v1alpha3'] as const;
+/**
+ * Every kind that Limen's API has of its own; CustomResourceDefinitions bring more. Where two have one name, plural or short name, the first
+ * is meant when no group is said.
+ */
+export const KINDS: readonly Kind[] = [...KUBERNETES_KINDS, ...ISTIO_KINDS, ...GATEWAY_API_KINDS];
 
-/** Every kind Limen serves. https://istio.io/latest/docs/reference/config/networking/, https://kubernetes.io/docs/reference/kubernetes-api/ */
-export const KINDS: readonly Kind[] = [
-  istio('Gateway', 'gateways', ['gw']),
-  istio('VirtualService', 'virtualservices', ['vs']),
-  istio('DestinationRule', 'destinationrules', ['dr']),
-  istio('ServiceEntry', 'serviceentries', ['se']),
-  istio('WorkloadEntry', 'workloadentries', ['we']),
-  { ...core('Namespace', 'namespaces', ['ns']), namespaced: false },
-  core('Service', 'services', ['svc']),
-  core('Pod', 'pods', ['po']),
-  core('Endpoints', 'endpoints', ['ep']),
-  core('Secret', 'secrets', []),
-  core('ConfigMap', 'configmaps', ['cm']),
-  core('ServiceAccount', 'serviceaccounts', ['sa']),
-  { ...core('Deployment', 'deployments', ['deploy']), group: 'apps' },
-  { ...core('EndpointSlice', 'endpointslices', []), group: 'discovery.k8s.io', versions: ['v1', 'v1beta1'] },
-];
-
-function istio(name: string, plural: string, shortNames: string[]): Kind {
-  const singular = name.toLowerCase();
-  return {
-    name,
-    group: 'networking.istio.io',
-    versions: ISTIO_VERSIONS,
-    plural,
-    singular,
-    shortNames,
-    namespaced: true,
-  };
-}
-
-function core(name: string, plural: string, shortNames: string[]): Kind {
-  return { name, group: '', versions: ['v1'], plural, singular: name.toLowerCase(), shortNames, namespaced: true };
-}
-
-/** Kinds of Istio, the Gateway API and Kubernetes that stand in real manifests and that Limen does not serve yet, by group. */
+/** Kinds that stand in real manifests and that Limen's API does not have, by group. */
 const NOT_SERVED: Readonly<Record<string, string>> = {
-  'networking.istio.io': 'Sidecar EnvoyFilter WorkloadGroup ProxyConfig',
-  'security.istio.io': 'PeerAuthentication RequestAuthentication AuthorizationPolicy',
-  'telemetry.istio.io': 'Telemetry',
-  'extensions.istio.io': 'WasmPlugin',
-  'install.istio.io': 'IstioOperator',
-  'gateway.networking.k8s.io':
-    'GatewayClass Gateway HTTPRoute GRPCRoute TLSRoute TCPRoute UDPRoute ReferenceGrant BackendTLSPolicy',
-  '': 'Node Event LimitRange ResourceQuota PersistentVolume PersistentVolumeClaim ReplicationController PodTemplate',
-  apps: 'StatefulSet DaemonSet ReplicaSet ControllerRevision',
+  '': 'LimitRange ResourceQuota PersistentVolume PersistentVolumeClaim ReplicationController PodTemplate',
+  apps: 'StatefulSet DaemonSet ControllerRevision',
   batch: 'Job CronJob',
   autoscaling: 'HorizontalPodAutoscaler',
   policy: 'PodDisruptionBudget',
-  'networking.k8s.io': 'Ingress IngressClass NetworkPolicy',
-  'rbac.authorization.k8s.io': 'Role RoleBinding ClusterRole ClusterRoleBinding',
-  'apiextensions.k8s.io': 'CustomResourceDefinition',
+  'networking.k8s.io': 'NetworkPolicy',
   'apiregistration.k8s.io': 'APIService',
   'admissionregistration.k8s.io':
-    'ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy',
+    'ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding',
   'storage.k8s.io': 'StorageClass CSIDriver VolumeAttachment',
   'scheduling.k8s.io': 'PriorityClass',
-  'coordination.k8s.io': 'Lease',
   'certificates.k8s.io': 'CertificateSigningRequest',
 };
 
@@ -85,11 +36,6 @@ const NOT_SERVED_KINDS = new Set(
 );
 const BY_ID = new Map<string, Kind>(KINDS.map((kind) => [kindId(kind.group, kind.name), kind]));
 const BY_NAME: ReadonlyMap<string, readonly Kind[]> = Map.groupBy(KINDS, ({ name }) => name);
-
-/** `group/version` of a kind, as `apiVersion` spells it. */
-export function apiVersionOf(kind: Kind, version: string = kind.versions[0]): string {
-  return kind.group === '' ? version : `${kind.group}/${version}`;
-}
 
 /** What an apiVersion and kind stand for: a served kind, one that is known but not served yet, or a mistake (with what to do about it). */
 export type KindLookup =
@@ -119,9 +65,13 @@ export function lookUpKind(apiVersion: string, name: string): KindLookup {
   const guess = nearest(name, known);
   const hint =
     guess === undefined
-      ? `the kinds Limen serves: ${[...BY_NAME.keys()].join(', ')}`
+      ? `the kinds Limen serves: ${[...new Set(KINDS.filter(isActedOn).map((other) => other.name))].sort().join(', ')}`
       : `did you mean ${guess}${describeVersion(guess)}?`;
   return { found: 'unknown', at: 'kind', message: `unknown kind ${name} (apiVersion ${apiVersion})`, hint };
+}
+
+function isActedOn(kind: Kind): boolean {
+  return kind.storedOnly === undefined && kind.verbs.includes('list');
 }
 
 function describeVersion(name: string): string {

@@ -3,7 +3,7 @@
 import { withDefaults } from './defaults.ts';
 import { type Chunk, type Position, parseDocuments, splitDocuments, type YamlDocument } from './documents.ts';
 import { type FieldPath, formatFieldPath, parseFieldPath } from './field-path.ts';
-import { error, type Finding } from './finding.ts';
+import { error, type Finding, warning } from './finding.ts';
 import { type Kind, lookUpKind } from './kinds.ts';
 import { checkName } from './names.ts';
 import { describeKey, keyId, keyOf, type ResourceObject } from './object.ts';
@@ -241,11 +241,23 @@ function readValue(
     return;
   }
   const { kind } = lookup;
-  const findings = check(kind, object, now);
+  if (!kind.verbs.includes('get')) {
+    const message = `${kind.name} is a question to the API server, not an object: ignored`;
+    report([{ path: ['kind'], severity: 'warning', message }]);
+    return;
+  }
+  const findings = [...notActedOn(kind), ...check(kind, object, now)];
   report(findings, nameOf(kind, object));
   if (findings.some(({ severity }) => severity === 'error')) return;
   const { line } = document.locate([...path, 'apiVersion'], 'key');
   read.objects.push({ object: withDefaults(kind, object as unknown as ResourceObject), document: index, path, line });
+}
+
+/** Limen has the object and does not act on it. Silence would let people believe that it protects or routes something. */
+function notActedOn(kind: Kind): Finding[] {
+  return kind.storedOnly === undefined
+    ? []
+    : [warning(['kind'], `${kind.name} is stored, not served yet: ${kind.storedOnly}`)];
 }
 
 /** Everything one object alone can have wrong. The semantic checks need the types to be right. */
