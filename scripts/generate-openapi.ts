@@ -137,13 +137,16 @@ function validatorOf(model: string): Schema | undefined {
 function merge(declared: Schema, checked: Schema | undefined, refer: (type: string) => string): Schema {
   const { description, $ref } = declared;
   const told = description === undefined ? {} : { description };
+  const { properties: _, items: __, additionalProperties: ___, ...constraints } = checked ?? {};
   if ($ref !== undefined) {
+    // A validator may ask more of a place than the type it refers to does: a PortNumber says its range where it is used.
+    const { type: _, ...more } = constraints;
     const reference = { $ref: referenceTo(refer($ref)) };
-    return description === undefined ? reference : { ...told, allOf: [reference] };
+    const beside = { ...told, ...more };
+    return Object.keys(beside).length === 0 ? reference : { ...beside, allOf: [reference] };
   }
   if (declared['x-kubernetes-int-or-string'])
     return { ...told, anyOf: [{ type: 'integer' }, { type: 'string' }], 'x-kubernetes-int-or-string': true };
-  const { properties: _, items: __, additionalProperties: ___, ...constraints } = checked ?? {};
   const merged: Schema = { ...told, ...constraints };
   const type = checked?.type ?? declared.type;
   if (type !== undefined) merged.type = type;

@@ -64,7 +64,7 @@ describe('limen validate', () => {
     );
     const { code, output } = await run(folder);
     expect(code).toBe(0);
-    expect(output).toContain('0 objects in 1 file: 0 errors, 1 warning');
+    expect(output).toContain('1 object in 1 file: 0 errors, 1 warning');
   });
 
   it('names both files when an object stands in two', async () => {
