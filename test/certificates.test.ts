@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { createAuthority, issueCertificate } from '../scripts/certificates/issue.ts';
+import { createAuthority, issueCertificate } from '../src/apiserver/pki/issue.ts';
 
 const SCRIPT = join(import.meta.dirname, '../scripts/certificates.ts');
 const run = (...folders: string[]) => spawnSync(process.execPath, [SCRIPT, ...folders], { encoding: 'utf8' });

@@ -1,6 +1,6 @@
 // The certificates of each example: which files a command writes for it.
 
-import { createAuthority, issueCertificate } from './issue.ts';
+import { createAuthority, issueCertificate } from '../../src/apiserver/pki/issue.ts';
 import { secretYaml } from './secret.ts';
 
 /** File name → content, for a folder `secrets`. A name that ends in `.key` or `.yaml` holds a private key. */

@@ -1,7 +1,7 @@
 // A credential as the Kubernetes Secret that a Gateway's credentialName names.
 
 import { stringify } from 'yaml';
-import type { Credential } from './issue.ts';
+import type { Credential } from '../../src/apiserver/pki/issue.ts';
 
 /** Where the gateway workload runs, and so where it looks for its Secrets. */
 export const GATEWAY_NAMESPACE = 'istio-system';

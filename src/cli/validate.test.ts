@@ -2,7 +2,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { issueCertificate } from '../../scripts/certificates/issue.ts';
+import { issueCertificate } from '../apiserver/pki/issue.ts';
 import { validate } from './validate.ts';
 
 const GOLDEN = 'test/golden/validate';

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { issueCertificate } from '../../scripts/certificates/issue.ts';
+import { issueCertificate } from '../apiserver/pki/issue.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
 import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';

@@ -1,6 +1,6 @@
 // Certificates made on the spot: `{{certificate NAME}}` and `{{key NAME}}` in a golden's input, and back again in its output.
 
-import { type Credential, issueCertificate } from '../../scripts/certificates/issue.ts';
+import { type Credential, issueCertificate } from '../../src/apiserver/pki/issue.ts';
 
 const made = new Map<string, Promise<Credential>>();
 

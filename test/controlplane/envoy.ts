@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { issueCertificate } from '../../scripts/certificates/issue.ts';
+import { issueCertificate } from '../../src/apiserver/pki/issue.ts';
 import type { JsonResources } from './golden.ts';
 
 /** Why Envoy can't be asked, or undefined when it can. With LIMEN_TEST_STRICT=1 that is an error. */

@@ -6,7 +6,7 @@ import {
   type Credential,
   createAuthority,
   issueCertificate,
-} from '../../scripts/certificates/issue.ts';
+} from '../../src/apiserver/pki/issue.ts';
 
 /** All certificates of a run, by name. */
 export class Certificates {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { issueCertificate } from '../../../scripts/certificates/issue.ts';
+import { issueCertificate } from '../../apiserver/pki/issue.ts';
 import { formatFieldPath } from '../field-path.ts';
 import { validateSecret } from './secret.ts';
 

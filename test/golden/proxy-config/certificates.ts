@@ -1,6 +1,6 @@
 // Certificates for the tests: with the names, numbers and dates that a test asks for. Keys live in memory only.
 
-import '../../../scripts/certificates/reflect-metadata.ts';
+import '../../../src/apiserver/pki/reflect-metadata.ts';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
