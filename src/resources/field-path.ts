@@ -23,3 +23,13 @@ export function parseFieldPath(text: string): FieldPath {
   }
   return path;
 }
+
+/** What stands at a path of a value; undefined where there is nothing. */
+export function valueAt(root: unknown, path: FieldPath): unknown {
+  let value = root;
+  for (const segment of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return undefined;
+    value = (value as Record<string | number, unknown>)[segment];
+  }
+  return value;
+}

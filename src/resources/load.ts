@@ -10,6 +10,7 @@ import { describeKey, keyId, keyOf, type ResourceObject } from './object.ts';
 import type { Problem } from './problem.ts';
 import { checkSchema } from './schema/check.ts';
 import { checkSemantics } from './validation/semantics.ts';
+import { withoutNulls } from './without-nulls.ts';
 
 /** An object and where it was written. */
 export interface LoadedObject {
@@ -284,16 +285,6 @@ function nameOf(kind: Kind, object: Record<string, unknown>): string {
   const name = typeof metadata.name === 'string' ? metadata.name : '(no name)';
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
   return describeKey({ kind: kind.name, namespace: kind.namespaced ? namespace : '', name });
-}
-
-/** An API server takes a null field as an absent one; `kubectl create --dry-run=client -o yaml` writes `creationTimestamp: null`. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== 'object' || value === null) return value;
-  const copy: Record<string, unknown> = {};
-  for (const [key, inner] of Object.entries(value))
-    if (inner !== null && key !== '__proto__') copy[key] = withoutNulls(inner);
-  return copy;
 }
 
 function placed({ object, document, path, line }: FoundObject, chunk: Chunk, file: string): LoadedObject {

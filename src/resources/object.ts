@@ -1,5 +1,18 @@
 // The shape every configuration object has, whatever its kind: Kubernetes' API conventions.
 
+import type { ManagedFieldsEntry } from './managed-fields/entries.ts';
+
+/** An owner of an object. */
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  /** A foreground deletion of the owner waits for this object. */
+  blockOwnerDeletion?: boolean;
+}
+
 /** `metadata` of an object (Kubernetes ObjectMeta; the fields Limen reads). */
 export interface ObjectMeta {
   name: string;
@@ -13,7 +26,17 @@ export interface ObjectMeta {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   /** What this object belongs to and goes with: a pod to its ReplicaSet. */
-  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
+  ownerReferences?: OwnerReference[];
+  /** The prefix of a name that the API server made. */
+  generateName?: string;
+  /** What has to be done before the object may go, each by somebody who then takes his entry out. */
+  finalizers?: string[];
+  /** RFC 3339, seconds. The object is to go at that time, or when its finalizers are done. */
+  deletionTimestamp?: string;
+  /** How long a pod has to end. */
+  deletionGracePeriodSeconds?: number;
+  /** Who owns which field. https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
+  managedFields?: readonly ManagedFieldsEntry[];
 }
 
 /** One configuration object. Immutable by convention once the store holds it: a change is a new object. */

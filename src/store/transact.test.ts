@@ -93,7 +93,7 @@ describe('Store.transact', () => {
     const store = new Store();
     const put = (given: ResourceObject) => store.transact((writer) => writer.put(given));
     const first = await put(object('a', 1));
-    const managedFields = { managedFields: [{ manager: 'kubectl', operation: 'Update' }] };
+    const managedFields = { managedFields: [{ manager: 'kubectl', operation: 'Update' as const }] };
     const second = await put({ ...first, metadata: { ...first.metadata, ...managedFields } });
     const third = await put({ ...second, status: { phase: 'Ready' } });
     const fourth = await put({ ...third, spec: { value: 2 } });

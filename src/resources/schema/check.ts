@@ -1,6 +1,6 @@
 // Checks an object against its kind's schema: unknown fields, types, enums, limits, formats, required fields.
 
-import type { FieldPath } from '../field-path.ts';
+import { type FieldPath, valueAt } from '../field-path.ts';
 import type { Finding } from '../finding.ts';
 import type { Kind } from '../kinds.ts';
 import { nearest } from '../nearest.ts';
@@ -145,11 +145,4 @@ function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return 'an object';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-function valueAt(root: unknown, path: FieldPath): unknown {
-  return path.reduce<unknown>(
-    (value, segment) => (value as Record<string | number, unknown> | undefined)?.[segment],
-    root,
-  );
 }

@@ -1,0 +1,64 @@
+// What a handler gets: the request's parts, already read and checked, and the world it works on.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { ResourceObject } from '../resources/object.ts';
+import type { Store } from '../store/store.ts';
+import type { ApiResource } from './api-resource.ts';
+import type { User } from './authentication.ts';
+import type { SnapshotPins } from './lists/snapshot-pins.ts';
+import type { Representation } from './negotiation.ts';
+import type { ResourceRequest } from './request-info.ts';
+import type { ResourceRegistry } from './resource-registry.ts';
+import type { WatchHub } from './watch/watch-hub.ts';
+import type { ServiceAddresses } from './writes/service-addresses.ts';
+
+/** The world that handlers work on. */
+export interface ApiContext {
+  readonly store: Store;
+  readonly registry: ResourceRegistry;
+  readonly watches: WatchHub;
+  readonly pins: SnapshotPins;
+  readonly serviceAddresses: ServiceAddresses;
+  readonly clock: () => Date;
+  /** Letters for generated names. */
+  readonly randomSuffix: () => string;
+  /**
+   * How long a pod that is to be deleted has to end, in seconds; 0: it goes at once, since nobody would end it.
+   * @param asked by the client
+   */
+  readonly podGraceSeconds: (pod: ResourceObject, asked: number | undefined) => number;
+  readonly log: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
+}
+
+/** One request for a resource. */
+export interface ApiCall {
+  readonly info: ResourceRequest;
+  readonly resource: ApiResource;
+  readonly query: URLSearchParams;
+  readonly user: User;
+  /** Who writes, where the query names no field manager: the client's name, `kubectl`. */
+  readonly client: string;
+  readonly representation: Representation;
+  readonly contentType: string | undefined;
+  /** The body, read when first asked for. */
+  body(): Promise<Buffer>;
+  /** Adds a Warning header to the answer. */
+  warn(text: string): void;
+  /** For handlers that answer by themselves: watches, streams. */
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** What a handler answers; undefined when it has answered by itself. */
+export interface Answer {
+  status: number;
+  /** An object to be sent as the client accepts it; or text as it is. */
+  body: object | { readonly text: string; readonly type: string };
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** A body that is sent as it is. */
+export function textBody(text: string, type = 'text/plain; charset=utf-8'): { text: string; type: string } {
+  return { text, type };
+}

@@ -1,0 +1,74 @@
+// A resource as a request names it: a kind in one of its versions.
+
+import type { PrinterColumn } from '../resources/kinds/kind.ts';
+import { apiVersionOf, type Kind } from '../resources/kinds.ts';
+import { kindId, type ObjectKey, type ResourceObject } from '../resources/object.ts';
+import { resolveRef, schemaOf } from '../resources/openapi/definitions.ts';
+import { type FieldType, fieldType } from '../resources/openapi/field-type.ts';
+import type { Schema } from '../resources/openapi/schema.ts';
+
+/** Groups whose kinds are Kubernetes' own. All others behave as custom resources do, Istio's too. */
+const BUILT_IN_GROUPS = new Set([
+  '',
+  'apps',
+  'apiextensions.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'networking.k8s.io',
+  'rbac.authorization.k8s.io',
+]);
+
+/** A kind in one version. One object for each that is served; compared by identity. */
+export class ApiResource {
+  readonly kind: Kind;
+  readonly kindId: string;
+  readonly version: string;
+  /** `group/version` as this resource's objects have it. */
+  readonly apiVersion: string;
+  /** `group/version` as objects are stored. */
+  readonly storedApiVersion: string;
+  readonly group: string;
+  readonly plural: string;
+  /** Custom resources know no strategic merge patch, and a new one comes without status. */
+  readonly isCustom: boolean;
+  readonly printerColumns: readonly PrinterColumn[] | undefined;
+
+  constructor(kind: Kind, version: string, printerColumns: readonly PrinterColumn[] | undefined = kind.columns) {
+    this.kind = kind;
+    this.kindId = kindId(kind.group, kind.name);
+    this.version = version;
+    this.apiVersion = apiVersionOf(kind, version);
+    this.storedApiVersion = apiVersionOf(kind);
+    this.group = kind.group;
+    this.plural = kind.plural;
+    this.isCustom = !BUILT_IN_GROUPS.has(kind.group);
+    this.printerColumns = printerColumns;
+  }
+
+  /** Its references lead to the definitions of resources/openapi. Undefined: anything goes. */
+  get schema(): Schema | undefined {
+    return schemaOf(this.kind, this.version);
+  }
+
+  /** How the fields of its objects merge. */
+  get fieldType(): FieldType {
+    return fieldType(this.schema, resolveRef);
+  }
+
+  has(subresource: string): boolean {
+    return this.kind.subresources.some(({ name }) => name === subresource);
+  }
+
+  /** The key of one of its objects. @param namespace '' when cluster-scoped */
+  key(namespace: string, name: string): ObjectKey {
+    return { group: this.group, kind: this.kind.name, namespace, name };
+  }
+
+  /** A stored object as this version shows it. Versions differ in their name only. */
+  show(object: ResourceObject): ResourceObject {
+    return object.apiVersion === this.apiVersion ? object : { ...object, apiVersion: this.apiVersion };
+  }
+}

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configMap, TestServer } from '../test-server.ts';
+
+let api: TestServer;
+beforeAll(async () => {
+  api = await TestServer.start();
+});
+afterAll(() => api.stop());
+
+const NAMESPACES = '/api/v1/namespaces';
+const MAPS = `${NAMESPACES}/default/configmaps`;
+const status = async (path: string) => (await api.get(path)).status;
+const gone = (path: string) => api.until(`${path} is gone`, async () => (await status(path)) === 404);
+
+describe('namespaces', () => {
+  it('that everything needs are there, active and with their label', async () => {
+    const { body } = await api.get(NAMESPACES);
+    const names = body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+    expect(names).toEqual(['default', 'istio-system', 'kube-node-lease', 'kube-public', 'kube-system']);
+    for (const { metadata, status: shown } of body.items) {
+      expect(metadata.labels).toEqual({ 'kubernetes.io/metadata.name': metadata.name });
+      expect(shown).toEqual({ phase: 'Active' });
+    }
+  });
+
+  it('get a default ServiceAccount', async () => {
+    await api.post(NAMESPACES, { metadata: { name: 'with-account' } });
+    const path = `${NAMESPACES}/with-account/serviceaccounts/default`;
+    await api.until('the account is there', async () => (await status(path)) === 200);
+    await api.delete(path);
+    await api.until('the account is there again', async () => (await status(path)) === 200);
+  });
+
+  it('that a file brought get what it did not say of them', async () => {
+    api.store.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'from-file' } });
+    await api.until('it is active', async () => (await api.get(`${NAMESPACES}/from-file`)).body.status !== undefined);
+    const { body } = await api.get(`${NAMESPACES}/from-file`);
+    expect(body.metadata.labels).toEqual({ 'kubernetes.io/metadata.name': 'from-file' });
+  });
+
+  it('that are deleted are emptied first, and take nothing new meanwhile', async () => {
+    await api.post(NAMESPACES, { metadata: { name: 'leaving' } });
+    const maps = `${NAMESPACES}/leaving/configmaps`;
+    await api.post(maps, configMap('free'));
+    await api.post(maps, { metadata: { name: 'held', finalizers: ['example.com/hold'] } });
+    const deleted = await api.delete(`${NAMESPACES}/leaving`);
+    expect(deleted.body).toMatchObject({ kind: 'Namespace', status: { phase: 'Terminating' } });
+    await gone(`${maps}/free`);
+    const refused = await api.post(maps, configMap('new'));
+    expect([refused.status, refused.body.details.causes[0].reason]).toEqual([403, 'NamespaceTerminating']);
+    expect(await status(`${NAMESPACES}/leaving`)).toBe(200);
+    await api.patch(`${maps}/held`, 'application/merge-patch+json', { metadata: { finalizers: null } });
+    await gone(`${NAMESPACES}/leaving`);
+    expect(await status(`${maps}/held`)).toBe(404);
+  });
+
+  it('without which nothing works stay', async () => {
+    expect((await api.delete(`${NAMESPACES}/default`)).status).toBe(403);
+  });
+});
+
+describe('owned objects', () => {
+  /** An owner, and objects that it owns. */
+  async function family(name: string, fields: object = {}): Promise<{ owner: string; owned: string }> {
+    const { body } = await api.post(MAPS, configMap(name));
+    const { uid } = body.metadata;
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, blockOwnerDeletion: true }];
+    await api.post(MAPS, { metadata: { name: `${name}-child`, ownerReferences, ...fields } });
+    return { owner: `${MAPS}/${name}`, owned: `${MAPS}/${name}-child` };
+  }
+
+  it('go after their owner', async () => {
+    const { owner, owned } = await family('background');
+    await api.delete(owner);
+    expect(await status(owner)).toBe(404);
+    await gone(owned);
+  });
+
+  it('go before their owner with foreground deletion', async () => {
+    const { owner, owned } = await family('foreground', { finalizers: ['example.com/hold'] });
+    const { body } = await api.delete(`${owner}?propagationPolicy=Foreground`);
+    expect(body.metadata.finalizers).toEqual(['foregroundDeletion']);
+    await api.until('the child is leaving', async () => (await api.get(owned)).body.metadata.deletionTimestamp);
+    expect(await status(owner)).toBe(200);
+    await api.patch(owned, 'application/merge-patch+json', { metadata: { finalizers: null } });
+    await gone(owner);
+    expect(await status(owned)).toBe(404);
+  });
+
+  it('stay without their owner when they are orphaned', async () => {
+    const { owner, owned } = await family('orphan');
+    await api.delete(owner, { propagationPolicy: 'Orphan' });
+    await gone(owner);
+    expect((await api.get(owned)).body.metadata.ownerReferences).toBeUndefined();
+  });
+
+  it('stay while another owner is there', async () => {
+    const { owner, owned } = await family('shared');
+    const { body: other } = await api.post(MAPS, configMap('other-owner'));
+    const { body } = await api.get(owned);
+    const more = { apiVersion: 'v1', kind: 'ConfigMap', name: 'other-owner', uid: other.metadata.uid };
+    await api.patch(owned, 'application/merge-patch+json', {
+      metadata: { ownerReferences: [...body.metadata.ownerReferences, more] },
+    });
+    await api.delete(owner);
+    await api.until(
+      'one owner is left',
+      async () => (await api.get(owned)).body.metadata.ownerReferences?.length === 1,
+    );
+  });
+});
+
+describe('CustomResourceDefinitions', () => {
+  const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const TABS = '/apis/stable.example.com/v1/namespaces/default/crontabs';
+  const definition = (spec: object = {}) => ({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'crontabs.stable.example.com' },
+    spec: {
+      group: 'stable.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'crontabs', kind: 'CronTab', shortNames: ['ct'] },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          subresources: {
+            status: {},
+            scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+          },
+          additionalPrinterColumns: [{ name: 'Spec', type: 'string', jsonPath: '.spec.cronSpec' }],
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                spec: {
+                  type: 'object',
+                  required: ['cronSpec'],
+                  properties: {
+                    cronSpec: { type: 'string', pattern: '^[0-9* ]+$' },
+                    replicas: { type: 'integer', default: 1, minimum: 1 },
+                  },
+                },
+                status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+              },
+            },
+          },
+        },
+      ],
+      ...spec,
+    },
+  });
+
+  it('bring a kind with schema, defaults, columns and subresources, and take its objects along', async () => {
+    expect(await status(TABS)).toBe(404);
+    expect((await api.post(CRDS, definition())).status).toBe(201);
+    const path = `${CRDS}/crontabs.stable.example.com`;
+    await api.until('it is established', async () => {
+      const { body } = await api.get(path);
+      return body.status?.conditions?.some(
+        (condition: { type: string; status: string }) =>
+          condition.type === 'Established' && condition.status === 'True',
+      );
+    });
+    const tab = (cronSpec: unknown) => ({ metadata: { name: 'my' }, spec: { cronSpec, extra: 1 } });
+    const refused = await api.post(TABS, tab('every day'));
+    expect(refused.body.message).toContain("spec.cronSpec in body should match '^[0-9* ]+$'");
+    const { body, headers } = await api.post(TABS, tab('* *'));
+    expect(body.spec).toEqual({ cronSpec: '* *', replicas: 1 });
+    expect(headers.warning).toContain('unknown field \\"spec.extra\\"');
+    const table = await api.get(TABS, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+    expect(table.body.columnDefinitions.map((column: { name: string }) => column.name)).toEqual(['Name', 'Spec']);
+    expect(table.body.rows[0].cells).toEqual(['my', '* *']);
+    expect((await api.get(`${TABS}/my/scale`)).body.spec).toEqual({ replicas: 1 });
+    const groups = await api.get('/apis');
+    expect(groups.body.groups.map((group: { name: string }) => group.name)).toContain('stable.example.com');
+    await api.delete(path);
+    await gone(path);
+    expect(await status(TABS)).toBe(404);
+    expect(api.store.snapshot.listOf('CronTab.stable.example.com')).toEqual([]);
+  });
+
+  it.each([
+    ['a name that is not plural and group', { group: 'other.example.com' }, 'metadata.name'],
+    ['a scope that is none', { scope: 'Galaxy' }, 'spec.scope'],
+    ['no version', { versions: [] }, 'spec.versions'],
+    ['a version without a schema', { versions: [{ name: 'v1', served: true, storage: true }] }, 'schema'],
+  ])('are refused with %s', async (_, spec, field) => {
+    const { status: code, body } = await api.post(CRDS, definition(spec));
+    expect(code).toBe(422);
+    expect(body.message).toContain(field);
+  });
+});

@@ -1,0 +1,29 @@
+// What runs beside the API: it keeps namespaces, owned objects and CustomResourceDefinitions as they should be.
+
+import type { ApiContext } from '../api-call.ts';
+import { CustomResourceController } from './custom-resources.ts';
+import { GarbageCollector } from './garbage-collector.ts';
+import { NamespaceController } from './namespaces.ts';
+
+/** Running controllers. */
+export interface Controllers {
+  /** Resolves when all is as it should be. */
+  idle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts all controllers; resolves when they have looked at everything once. */
+export async function startControllers(context: ApiContext): Promise<Controllers> {
+  // Custom resources first: the others ask which kinds there are.
+  const all = [new CustomResourceController(context), new NamespaceController(context), new GarbageCollector(context)];
+  const controllers: Controllers = {
+    async idle() {
+      for (const controller of all) await controller.idle();
+    },
+    async close() {
+      for (const controller of all) await controller.close();
+    },
+  };
+  await controllers.idle();
+  return controllers;
+}
