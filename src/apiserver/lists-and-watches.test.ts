@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Store } from '../store/store.ts';
-import { configMap, TestServer } from './test-server.ts';
+import { configMap, TestServer } from './test-support.ts';
 
 let api: TestServer;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configMap, TestServer } from './test-server.ts';
+import { configMap, TestServer } from './test-support.ts';
 
 let api: TestServer;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPki } from './pki/pki.ts';
-import { TestServer } from './test-server.ts';
+import { TestServer } from './test-support.ts';
 
 let api: TestServer;
 beforeAll(async () => {
