@@ -79,13 +79,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     socket.on('close', () => sockets.delete(socket));
   });
   server.on('tlsClientError', (error) => log.debug({ err: error }, 'API server: handshake failed'));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, SERVER_ADDRESSES[0], () => {
-      server.off('error', reject);
-      resolve();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.port, SERVER_ADDRESSES[0], () => {
+        server.off('error', reject);
+        resolve();
+      });
     });
-  });
+  } catch (error) {
+    context.watches.close();
+    throw error;
+  }
   const { port } = server.address() as AddressInfo;
   await putSystemObjects(store, port, options.machine, seconds(clock()));
   const controllers: Controllers = await startControllers(context);

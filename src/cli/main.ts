@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { registerBootstrap } from './bootstrap.ts';
 import { registerCompletion } from './completion.ts';
+import { registerKubeconfig } from './kubeconfig.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { registerProxyConfig } from './proxy-config/command.ts';
 import { registerProxyStatus } from './proxy-status/command.ts';
@@ -28,6 +29,11 @@ const wholeNumber = (least: number) => (value: string) => {
   if (!Number.isInteger(number) || number < least)
     throw new InvalidArgumentError(`expected a whole number from ${least} up.`);
   return number;
+};
+const portNumber = (value: string) => {
+  const port = wholeNumber(0)(value);
+  if (port > 65535) throw new InvalidArgumentError('expected a port number.');
+  return port;
 };
 const publishValue = (value: string) => {
   try {
@@ -72,6 +78,11 @@ logOptions(
     .option('--xds-cert <file>', 'serve xDS on --xds-port over TLS with this certificate (PEM)')
     .option('--xds-key <file>', 'the key of --xds-cert (PEM)')
     .option('--xds-client-ca <file>', 'take only xDS clients with a certificate of this authority (PEM)')
+    .option(
+      '--api-port <port>',
+      'the port of the Kubernetes API on 127.0.0.1 (default: 6443, or any free one)',
+      portNumber,
+    )
     .option('--drain-time <seconds>', 'how long requests under way may take at the end', wholeNumber(0), 5)
     .addOption(
       new Option('--data-plane <which>', "what carries the traffic: Limen's own proxy, or an Envoy")
@@ -136,6 +147,7 @@ Example:
   });
 
 registerBootstrap(program, io);
+registerKubeconfig(program, io);
 
 program
   .command('validate')

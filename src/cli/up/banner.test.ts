@@ -4,7 +4,7 @@ import { curlLine, formatBanner } from './banner.ts';
 const http = { name: 'http2', port: 80, targetPort: 8080, address: '127.0.0.1', hostPort: 8080 };
 
 describe('the ready banner', () => {
-  it('shows where each port leads, what moved and why, a curl line, and how long it took', () => {
+  it('shows where each port leads, what moved and why, a curl line, the kubeconfig, and how long it took', () => {
     const text = formatBanner(
       {
         version: '1.2.3',
@@ -13,6 +13,7 @@ describe('the ready banner', () => {
           { ...http, open: true, note: 'port 80 is taken' },
           { name: 'tls', port: 15443, targetPort: 15443, address: '127.0.0.1', hostPort: 15443, open: false },
         ],
+        kubeconfig: '/home/you/.limen/kubeconfig',
         tries: [
           { host: 'webapp.istioinaction.io', path: '/api/catalog', virtualService: 'istioinaction/webapp-vs-from-gw' },
         ],
@@ -30,6 +31,9 @@ Limen 1.2.3  12 objects
 
   Try
     curl -H "Host: webapp.istioinaction.io" http://127.0.0.1:8080/api/catalog
+
+  kubectl
+    export KUBECONFIG=/home/you/.limen/kubeconfig
 
 Ready in 640 ms
 `);

@@ -17,6 +17,8 @@ export interface Banner {
   gateway: string;
   published: readonly (PublishedPort & { open: boolean })[];
   tries: readonly TryLine[];
+  /** The path of the kubeconfig. */
+  kubeconfig: string;
   objects: number;
   readyMs: number;
 }
@@ -47,6 +49,7 @@ export function formatBanner(banner: Banner, color: boolean): string {
     lines.push('', `  ${bold('Try')}`);
     for (const { host, path } of banner.tries) lines.push(`    ${curlLine(host, path, http)}`);
   }
+  lines.push('', `  ${bold('kubectl')}`, `    export KUBECONFIG=${shellWord(banner.kubeconfig)}`);
   lines.push('', green(`Ready in ${Math.round(banner.readyMs)} ms`), '');
   return lines.join('\n');
 }
@@ -59,4 +62,9 @@ function addressOf({ address, hostPort }: PublishedPort): string {
 export function curlLine(host: string, path: string, port: PublishedPort): string {
   const authority = port.hostPort === 80 ? port.address : addressOf(port);
   return host === '*' ? `curl http://${authority}${path}` : `curl -H "Host: ${host}" http://${authority}${path}`;
+}
+
+/** A word as a shell reads it back. */
+function shellWord(text: string): string {
+  return /^[\w./~:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

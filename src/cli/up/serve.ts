@@ -31,6 +31,8 @@ export interface UpOptions extends XdsPortFlags {
   filename?: string[];
   publish?: string[];
   home?: string;
+  /** 0: any free one. */
+  apiPort?: number;
   workers: number;
   drainTime: number;
   dataPlane: DataPlaneKind;
@@ -100,6 +102,14 @@ export async function serve(
     });
     undo.push(() => workloads.close());
 
+    const serveKubernetesApi = async () => {
+      const { serveApi } = await import('./api-server.ts');
+      const port = options.apiPort === undefined ? {} : { port: options.apiPort };
+      const api = await serveApi({ home, store, log, ...port });
+      undo.push(() => api.close());
+      return api;
+    };
+
     const [, , service, deployment, pod] = gateway;
     const published = await choosePorts(
       { name: `${service.metadata.namespace}/${service.metadata.name}`, ports: servicePorts(store, service) },
@@ -156,6 +166,9 @@ export async function serve(
         });
       },
     });
+    const objects = store.snapshot.size; // what is there of itself is not worth counting
+    // While the data plane's process starts, which takes longer.
+    const api = await serveKubernetesApi();
     const ready = await Promise.race([serving, signals.first]);
     if (ready !== undefined) {
       await workloads.settled();
@@ -170,7 +183,8 @@ export async function serve(
             gateway: `${deployment.metadata.name}.${deployment.metadata.namespace}`,
             published: chosen.map((port) => ({ ...port, open: listening.has(port.targetPort) })),
             tries: triesOf(store.snapshot),
-            objects: store.snapshot.size,
+            kubeconfig: api.kubeconfig,
+            objects,
             readyMs: process.uptime() * 1000,
           },
           process.stdout.isTTY === true && !process.env.NO_COLOR,
