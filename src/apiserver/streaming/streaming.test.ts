@@ -158,9 +158,13 @@ describeWith(['kubectl'], 'kubectl', () => {
 
     it('forwards a port, for several connections at once, and is told of ports that do not answer', async () => {
       const flag = String(webSockets);
-      const child = spawn('kubectl', ['--server', `http://${address()}`, 'port-forward', 'pod/web', ':7', ':8'], {
-        env: { PATH: process.env.PATH, KUBECONFIG: '/dev/null', KUBECTL_PORT_FORWARD_WEBSOCKETS: flag },
-      });
+      const child = spawn(
+        'kubectl',
+        ['--server', `http://${address()}`, '--cache-dir=/nonexistent', 'port-forward', 'pod/web', ':7', ':8'],
+        {
+          env: { PATH: process.env.PATH, KUBECONFIG: '/dev/null', KUBECTL_PORT_FORWARD_WEBSOCKETS: flag },
+        },
+      );
       let output = '';
       child.stdout.on('data', (chunk) => (output += chunk));
       child.stderr.on('data', (chunk) => (output += chunk));
