@@ -10,6 +10,7 @@ import type { SnapshotPins } from './lists/snapshot-pins.ts';
 import type { Representation } from './negotiation.ts';
 import type { ResourceRequest } from './request-info.ts';
 import type { ResourceRegistry } from './resource-registry.ts';
+import type { PodAccess } from './streaming/pod-access.ts';
 import type { WatchHub } from './watch/watch-hub.ts';
 import type { ServiceAddresses } from './writes/service-addresses.ts';
 
@@ -28,6 +29,8 @@ export interface ApiContext {
    * @param asked by the client
    */
   readonly podGraceSeconds: (pod: ResourceObject, asked: number | undefined) => number;
+  /** Undefined: nobody runs pods. */
+  readonly podAccess: PodAccess | undefined;
   readonly log: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
 }
 
@@ -53,12 +56,18 @@ export interface ApiCall {
 /** What a handler answers; undefined when it has answered by itself. */
 export interface Answer {
   status: number;
-  /** An object to be sent as the client accepts it; or text as it is. */
-  body: object | { readonly text: string; readonly type: string };
+  /** An object is sent as the client accepts it. */
+  body: object | RawBody;
   headers?: Readonly<Record<string, string>>;
 }
 
 /** A body that is sent as it is. */
-export function textBody(text: string, type = 'text/plain; charset=utf-8'): { text: string; type: string } {
-  return { text, type };
+export class RawBody {
+  readonly content: string | Uint8Array;
+  readonly type: string;
+
+  constructor(content: string | Uint8Array, type: string) {
+    this.content = content;
+    this.type = type;
+  }
 }

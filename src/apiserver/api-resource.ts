@@ -5,21 +5,8 @@ import { apiVersionOf, type Kind } from '../resources/kinds.ts';
 import { kindId, type ObjectKey, type ResourceObject } from '../resources/object.ts';
 import { resolveRef, schemaOf } from '../resources/openapi/definitions.ts';
 import { type FieldType, fieldType } from '../resources/openapi/field-type.ts';
+import { isKubernetesGroup } from '../resources/openapi/names.ts';
 import type { Schema } from '../resources/openapi/schema.ts';
-
-/** Groups whose kinds are Kubernetes' own. All others behave as custom resources do, Istio's too. */
-const BUILT_IN_GROUPS = new Set([
-  '',
-  'apps',
-  'apiextensions.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'coordination.k8s.io',
-  'discovery.k8s.io',
-  'events.k8s.io',
-  'networking.k8s.io',
-  'rbac.authorization.k8s.io',
-]);
 
 /** A kind in one version. One object for each that is served; compared by identity. */
 export class ApiResource {
@@ -44,7 +31,7 @@ export class ApiResource {
     this.storedApiVersion = apiVersionOf(kind);
     this.group = kind.group;
     this.plural = kind.plural;
-    this.isCustom = !BUILT_IN_GROUPS.has(kind.group);
+    this.isCustom = !isKubernetesGroup(kind.group);
     this.printerColumns = printerColumns;
   }
 

@@ -4,6 +4,7 @@ import { answerReview, isReview } from './access-reviews.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
 import { deleteCollection, deleteOne } from './deletion.ts';
 import { list } from './lists/list.ts';
+import { answerLogs } from './logs.ts';
 import { finalizeNamespace } from './namespaces/finalize.ts';
 import { changeScale, getScale } from './scale.ts';
 import { badRequest, methodNotAllowed, noSuchPath } from './status.ts';
@@ -27,6 +28,10 @@ export async function dispatch(call: ApiCall, context: ApiContext): Promise<Answ
     if (declared === undefined || info.rest.length > 0) throw noSuchPath();
     if (!declared.verbs.includes(verb)) throw methodNotAllowed();
     requireNamespace(call);
+    if (subresource === 'log') {
+      await answerLogs(call, context);
+      return undefined;
+    }
     return answerSubresource(call, context);
   }
   if (!kind.verbs.includes(verb)) throw methodNotAllowed();
@@ -75,5 +80,6 @@ function answerSubresource(call: ApiCall, context: ApiContext): Answer | Promise
   }
   if (subresource === 'scale') return verb === 'get' ? getScale(call, context) : changeScale(call, context);
   if (subresource === 'finalize') return finalizeNamespace(call, context);
-  throw noSuchPath();
+  // exec, attach, portforward
+  throw badRequest('Upgrade request required');
 }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Kind } from '../resources/kinds.ts';
-import { type Answer, type ApiContext, textBody } from './api-call.ts';
+import { type Answer, type ApiContext, RawBody } from './api-call.ts';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery/discovery.ts';
 import { kindsOf } from './discovery/groups.ts';
 import { alternativesOf } from './negotiation.ts';
@@ -34,7 +34,7 @@ export async function answerPath(
   if (root === 'version') return { status: 200, body: versionInfo(version) };
   const kinds = context.registry.kinds;
   if (root === 'api' || root === 'apis') return discover(info.segments, request.headers.accept, kinds);
-  if (root === 'openapi') return openApi(info.segments, request, kinds);
+  if (root === 'openapi') return openApi(info.segments, request, kinds, version);
   return { status: 200, body: { paths: rootPaths(kinds) } };
 }
 
@@ -102,21 +102,26 @@ async function openApi(
   [, version, ...rest]: readonly string[],
   { url = '', headers }: IncomingMessage,
   kinds: readonly Kind[],
+  release: string,
 ): Promise<Answer> {
   const { openApiV2, openApiV3, openApiV3Hash, openApiV3Index } = await import('./openapi/documents.ts');
   if (version === 'v2' && rest.length === 0) {
-    if (!acceptsJson(headers.accept)) throw notAcceptable(['application/json']);
-    return { status: 200, body: openApiV2(kinds) };
+    if (acceptsJson(headers.accept)) return { status: 200, body: openApiV2(kinds) };
+    const { SWAGGER_PROTOBUF, swaggerProtobuf } = await import('./openapi/swagger-protobuf.ts');
+    // Older clients spell the version with an @.
+    const asked = alternativesOf(headers.accept).some(({ type }) => type.replace('@', '.') === SWAGGER_PROTOBUF);
+    if (!asked) throw notAcceptable(['application/json', SWAGGER_PROTOBUF]);
+    return { status: 200, body: new RawBody(swaggerProtobuf(openApiV2(kinds)), SWAGGER_PROTOBUF) };
   }
   if (version !== 'v3') throw noSuchPath();
-  if (rest.length === 0) return { status: 200, body: openApiV3Index(kinds) };
+  if (rest.length === 0) return { status: 200, body: openApiV3Index(kinds, release) };
   const [root, ...names] = rest;
   const [group, groupVersion] = root === 'api' ? ['', names[0]] : root === 'apis' ? names : [];
   if (names.length !== (root === 'api' ? 1 : 2)) throw noSuchPath();
   const document = openApiV3(kinds, group!, groupVersion!);
   if (document === undefined) throw noSuchPath();
   const asked = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length)).get('hash');
-  const hash = openApiV3Hash(kindsOf(kinds, group!, groupVersion!));
+  const hash = openApiV3Hash(kindsOf(kinds, group!, groupVersion!), release);
   const isKept = asked === hash;
   return {
     status: 200,
@@ -136,7 +141,7 @@ function health(check: string, { url = '' }: IncomingMessage): Answer {
   const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
   const isVerbose = query.has('verbose') && (query.get('verbose') === '' || isTrue(query.get('verbose')));
   const text = isVerbose ? `[+]ping ok\n[+]store ok\n${check} check passed\n` : 'ok';
-  return { status: 200, body: textBody(text) };
+  return { status: 200, body: new RawBody(text, 'text/plain; charset=utf-8') };
 }
 
 function versionInfo(version: string): object {

@@ -1,12 +1,13 @@
 // The API server: HTTPS on loopback, and the way of a request through it.
 
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { stringify } from 'yaml';
 import type { Store } from '../store/store.ts';
-import type { Answer, ApiCall, ApiContext } from './api-call.ts';
+import { type Answer, type ApiCall, type ApiContext, RawBody } from './api-call.ts';
 import { type Authenticate, createAuthentication, type User } from './authentication.ts';
 import { readBody } from './body.ts';
 import { type Controllers, startControllers } from './controllers/controllers.ts';
@@ -18,7 +19,17 @@ import type { Pki } from './pki/pki.ts';
 import { isServerName, SERVER_ADDRESSES } from './pki/server-names.ts';
 import { requestInfo } from './request-info.ts';
 import { ResourceRegistry } from './resource-registry.ts';
-import { ApiError, forbidden, internalError, noSuchPath, unauthorized } from './status.ts';
+import {
+  ApiError,
+  badRequest,
+  forbidden,
+  internalError,
+  noSuchPath,
+  notFound,
+  unauthorized,
+  unavailable,
+} from './status.ts';
+import type { PodAccess } from './streaming/pod-access.ts';
 import { type Machine, putSystemObjects } from './system-objects.ts';
 import { warningHeader } from './warnings.ts';
 import { WatchHub } from './watch/watch-hub.ts';
@@ -34,6 +45,8 @@ export interface ApiServerOptions {
   log: Logger;
   /** For the Node object, and `/version`. */
   machine: Machine;
+  /** Logs of pods, commands in them, connections to them. Without it there are none. */
+  podAccess?: PodAccess;
   clock?: () => Date;
 }
 
@@ -56,7 +69,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, pki, log, clock = () => new Date() } = options;
-  const context = createContext(store, log, clock);
+  const context = createContext(store, log, clock, options.podAccess);
   const authenticate = createAuthentication(pki.token);
   const { certificate, key } = pki.server;
   const server = createServer(
@@ -73,6 +86,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     (request, response) =>
       void answerRequest(request, response, { context, authenticate, version: options.machine.version }),
   );
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => undefined); // 'close' follows
+    void upgrade(request, socket, head, { context, authenticate });
+  });
   const sockets = new Set<Socket>();
   server.on('secureConnection', (socket) => {
     sockets.add(socket);
@@ -107,7 +124,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
 }
 
-function createContext(store: Store, log: Logger, clock: () => Date): ApiContext {
+function createContext(store: Store, log: Logger, clock: () => Date, podAccess: PodAccess | undefined): ApiContext {
   return {
     store,
     registry: new ResourceRegistry(),
@@ -117,6 +134,7 @@ function createContext(store: Store, log: Logger, clock: () => Date): ApiContext
     clock,
     randomSuffix,
     podGraceSeconds: () => 0,
+    podAccess,
     log,
   };
 }
@@ -154,6 +172,47 @@ async function answerRequest(request: IncomingMessage, response: ServerResponse,
   }
 }
 
+/** Exec, attach, portforward: the connection itself is handed on. Never throws: what goes wrong is answered with a Status. */
+async function upgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  { context, authenticate }: Omit<Serving, 'version'>,
+): Promise<void> {
+  try {
+    refuseStrangers(request);
+    const { method = 'GET', url = '/' } = request;
+    const info = requestInfo(method, url);
+    if (authenticate(request) === undefined) throw unauthorized();
+    if (!info.isResource) throw noSuchPath();
+    const { namespace, name, subresource } = info;
+    const resource = context.registry.find(info.group, info.version, info.resource);
+    if (resource?.kindId !== 'Pod' || !isStream(subresource)) throw badRequest('nothing to upgrade to at this path');
+    if (context.store.snapshot.getOf('Pod', namespace, name) === undefined) throw notFound(resource, name);
+    if (context.podAccess === undefined) throw unavailable('nobody runs the pods of this server');
+    const query = queryOf(url);
+    const { servePodUpgrade } = await import('./streaming/pod-upgrade.ts');
+    await servePodUpgrade({ namespace, pod: name, subresource, query }, request, socket, head, context.podAccess);
+  } catch (error) {
+    if (!(error instanceof ApiError)) context.log.error({ err: error, path: request.url }, 'API server');
+    const { status } = error instanceof ApiError ? error : internalError();
+    const body = JSON.stringify(status);
+    socket.end(
+      `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code]}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+}
+
+function isStream(subresource: string): subresource is 'attach' | 'exec' | 'portforward' {
+  return subresource === 'attach' || subresource === 'exec' || subresource === 'portforward';
+}
+
+function queryOf(url: string): URLSearchParams {
+  const mark = url.indexOf('?');
+  return new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
+}
+
 /** A disk that can't be written is no mistake of ours: the client may try again. */
 function storeRefusal(error: unknown): ApiError | undefined {
   if (!(error instanceof Error) || error.name !== 'StoreWriteError') return undefined;
@@ -177,7 +236,7 @@ async function answerTo(
   if (user === undefined) throw unauthorized();
   const resource = context.registry.find(info.group, info.version, info.resource);
   if (resource === undefined) throw noSuchPath();
-  const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
+  const query = queryOf(url);
   let body: Promise<Buffer> | undefined;
   const call: ApiCall = {
     info,
@@ -225,26 +284,27 @@ function clientName({ headers }: IncomingMessage, user: User): string {
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer, warnings: readonly string[]): void {
   const { status, body, headers } = answer;
-  const isText = 'text' in body && 'type' in body && Object.keys(body).length === 2;
-  const format = isText ? undefined : formatFor(request);
-  const payload = isText
-    ? (body as { text: string }).text
-    : format === 'yaml'
-      ? stringify(body)
-      : `${JSON.stringify(body)}\n`;
+  const format = formatFor(request);
+  const { content, type } =
+    body instanceof RawBody
+      ? body
+      : {
+          content: format === 'yaml' ? stringify(body) : `${JSON.stringify(body)}\n`,
+          type: `application/${format}`,
+        };
   if (!request.complete) {
     // The rest of the body is not waited for: it may be endless.
     response.setHeader('connection', 'close');
   }
   const shown: OutgoingHttpHeaders = {
-    'content-type': isText ? (body as { type: string }).type : `application/${format}`,
-    'content-length': Buffer.byteLength(payload),
+    'content-type': type,
+    'content-length': Buffer.byteLength(content),
     'cache-control': 'no-cache, private',
     ...headers,
   };
   if (warnings.length > 0) response.setHeader('warning', warnings.map(warningHeader));
   response.writeHead(status, shown);
-  response.end(request.method === 'HEAD' ? undefined : payload, () => {
+  response.end(request.method === 'HEAD' ? undefined : content, () => {
     if (!request.complete) request.socket.end();
   });
 }

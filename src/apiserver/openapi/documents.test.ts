@@ -56,13 +56,13 @@ function dangling(document: object, prefix: string, names: readonly string[]): s
 
 describe('the OpenAPI documents', () => {
   it('have an index whose addresses change with what they lead to', () => {
-    const { paths } = openApiV3Index(KINDS) as { paths: Record<string, { serverRelativeURL: string }> };
+    const { paths } = openApiV3Index(KINDS, '1.0.0') as { paths: Record<string, { serverRelativeURL: string }> };
     expect(Object.keys(paths)).toContain('api/v1');
     expect(paths['apis/networking.istio.io/v1']?.serverRelativeURL).toMatch(
       /^\/openapi\/v3\/apis\/networking\.istio\.io\/v1\?hash=[0-9A-F]{64}$/,
     );
-    expect(openApiV3Index(KINDS)).toEqual(openApiV3Index(KINDS));
-    expect(openApiV3Index([widget('color')])).not.toEqual(openApiV3Index([widget('colour')]));
+    expect(openApiV3Index(KINDS, '1.0.0')).toEqual(openApiV3Index(KINDS, '1.0.0'));
+    expect(openApiV3Index([widget('color')], '1.0.0')).not.toEqual(openApiV3Index([widget('colour')], '1.0.0'));
   });
 
   it('have one for each group and version that is complete in itself', () => {
@@ -124,7 +124,7 @@ describeWith(['kubectl'], 'kubectl with these documents', () => {
         root !== undefined && headers.accept?.includes('as=APIGroupDiscoveryList')
           ? aggregatedDiscovery(kinds, root)
           : version === undefined
-            ? openApiV3Index(kinds)
+            ? openApiV3Index(kinds, '1.0.0')
             : openApiV3(kinds, group ?? '', version);
       const type = root === undefined ? '' : ';g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
       response.writeHead(200, { 'content-type': `application/json${type}` }).end(JSON.stringify(document));

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Kind } from '../../resources/kinds/kind.ts';
 import { generatedDigest } from '../../resources/openapi/definitions.ts';
-import { referenceTo } from '../../resources/openapi/names.ts';
+import { isKubernetesGroup, referenceTo } from '../../resources/openapi/names.ts';
 import type { Schema } from '../../resources/openapi/schema.ts';
 import { groupsOf, kindsOf } from '../discovery/groups.ts';
 import { definitionsFor } from './definitions.ts';
@@ -12,30 +12,32 @@ import { type Operation, operationsOf, type Parameter } from './operations.ts';
 import { asSwagger } from './swagger.ts';
 
 const INFO = { title: 'Limen', description: "The Kubernetes API of Limen: Istio's configuration on one machine." };
-const PATCH_TYPES = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
+const PATCH_TYPES = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json'];
+/** Of Kubernetes' own kinds alone. `kubectl apply` sends such a patch wherever the document says that it may. */
+const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 const BODY_TYPES = ['application/json', 'application/yaml'];
 
-/** `GET /openapi/v3`: where the document of each group and version is. The hash in its address changes with the document. */
-export function openApiV3Index(kinds: Iterable<Kind>): object {
+/**
+ * `GET /openapi/v3`: where the document of each group and version is. The hash in its address changes with the document, which clients keep.
+ * @param release Limen's version: what makes the documents changes with it
+ */
+export function openApiV3Index(kinds: Iterable<Kind>, release: string): object {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const { name, versions, kinds: ofGroup } of groupsOf(kinds))
     for (const version of versions) {
       const path = name === '' ? `api/${version}` : `apis/${name}/${version}`;
-      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${openApiV3Hash(kindsOf(ofGroup, name, version))}` };
+      paths[path] = {
+        serverRelativeURL: `/openapi/v3/${path}?hash=${openApiV3Hash(kindsOf(ofGroup, name, version), release)}`,
+      };
     }
   return { paths };
 }
 
-/** What tells one document of a group and version from the next: a digest of the kinds that it describes. */
-export function openApiV3Hash(kinds: readonly Kind[]): string {
+/** What tells one document of a group and version from the next: a digest of the kinds that it describes, and of who describes them. */
+export function openApiV3Hash(kinds: readonly Kind[], release: string): string {
   const facts = kinds.map((kind) => [kind, kind.schemas && [...kind.schemas]]);
   return createHash('sha256')
-    .update(JSON.stringify([generatedDigest(), facts]))
+    .update(JSON.stringify([release, generatedDigest(), facts]))
     .digest('hex')
     .toUpperCase();
 }
@@ -93,8 +95,10 @@ function common({ id, description, kind, action }: Operation) {
   };
 }
 
-function bodyTypes({ action, request }: Operation): string[] {
-  return request === undefined ? [] : action === 'patch' ? PATCH_TYPES : BODY_TYPES;
+function bodyTypes({ action, request, kind }: Operation): string[] {
+  if (request === undefined) return [];
+  if (action !== 'patch') return BODY_TYPES;
+  return isKubernetesGroup(kind.group) ? [...PATCH_TYPES, STRATEGIC_PATCH] : PATCH_TYPES;
 }
 
 function operationV3(operation: Operation) {

@@ -13,6 +13,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
 const BUILT_IN =
   /^(apps|autoscaling|batch|policy|(authentication|authorization|coordination|discovery|events|networking)\.k8s\.io)$/;
 
+/** Whether a group's kinds are Kubernetes' own. All others, Istio's too, behave as those of a CustomResourceDefinition. */
+export function isKubernetesGroup(group: string): boolean {
+  return Object.hasOwn(PACKAGES, group) || BUILT_IN.test(group);
+}
+
 /** What every definition of a group and version starts with: `io.k8s.api.apps.v1`, `io.istio.networking.v1`. */
 export function definitionPrefix(group: string, version: string): string {
   const known = PACKAGES[group] ?? (BUILT_IN.test(group) ? `io.k8s.api.${group.split('.')[0]}` : undefined);

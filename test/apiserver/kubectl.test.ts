@@ -1,0 +1,220 @@
+// The real kubectl against the API server: what the walkthroughs type, and what it prints.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { kubeconfig } from '../../src/apiserver/pki/kubeconfig.ts';
+import { TestServer } from '../../src/apiserver/test-support.ts';
+import { describeWith } from '../walkthroughs/tools.ts';
+
+/** What kubectl said, and how it ended. */
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const GATEWAY = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: coolstore-gateway}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+    - port: {number: 80, name: http, protocol: HTTP}
+      hosts: [webapp.istioinaction.io]
+`;
+const VIRTUAL_SERVICE = `
+apiVersion: networking.istio.io/v1alpha3
+kind: VirtualService
+metadata: {name: webapp}
+spec:
+  hosts: [webapp.istioinaction.io]
+  gateways: [coolstore-gateway, mesh]
+  http:
+    - route:
+        - destination: {host: webapp, port: {number: 80}}
+`;
+
+describeWith(['kubectl'], 'kubectl', () => {
+  let api: TestServer;
+  let home: string;
+  beforeAll(async () => {
+    api = await TestServer.start();
+    home = mkdtempSync(join(tmpdir(), 'limen-kubectl-'));
+    writeFileSync(join(home, 'kubeconfig'), kubeconfig(api.server.url, api.pki), { mode: 0o600 });
+  });
+  afterAll(async () => {
+    await api.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  function kubectl(args: string, input = ''): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: join(home, 'kubeconfig') };
+      const child = execFile('kubectl', args.split(' '), { env, timeout: 25_000 }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
+      );
+      child.stdin?.on('error', () => undefined); // it may end without reading
+      child.stdin?.end(input);
+    });
+  }
+
+  /** What it printed, where it went well. */
+  async function ok(args: string, input = ''): Promise<string> {
+    const { code, stdout, stderr } = await kubectl(args, input);
+    expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
+    return stdout;
+  }
+
+  /** A table as its rows, cells by heading. */
+  async function table(args: string): Promise<Record<string, string>[]> {
+    const [heading = '', ...lines] = (await ok(args)).trimEnd().split('\n');
+    const names = heading.trim().split(/\s{2,}|\t/);
+    return lines.map((line) =>
+      Object.fromEntries(
+        line
+          .trim()
+          .split(/\s{2,}/)
+          .map((cell, index) => [names[index], cell]),
+      ),
+    );
+  }
+
+  it('knows the server', async () => {
+    expect(await ok('version')).toMatch(/Server Version: v1\.32\./);
+    expect(await ok('cluster-info')).toContain(`${api.server.port}`);
+    expect(await ok('auth whoami')).toContain('kubernetes-admin');
+    expect(await ok('auth can-i create gateways.networking.istio.io')).toBe('yes\n');
+    const names = await ok('api-resources --no-headers');
+    for (const name of ['gateways', 'virtualservices', 'deployments', 'httproutes', 'customresourcedefinitions'])
+      expect(names).toContain(name);
+  });
+
+  it("applies, applies again, shows Istio's columns, and deletes", async () => {
+    await ok('create namespace istioinaction');
+    const manifest = `${GATEWAY}---${VIRTUAL_SERVICE}`;
+    const apply = 'apply -n istioinaction -f -';
+    expect(await ok(apply, manifest)).toBe(
+      'gateway.networking.istio.io/coolstore-gateway created\nvirtualservice.networking.istio.io/webapp created\n',
+    );
+    expect(await ok(apply, manifest)).toBe(
+      'gateway.networking.istio.io/coolstore-gateway unchanged\nvirtualservice.networking.istio.io/webapp unchanged\n',
+    );
+    expect(await table('get vs -n istioinaction')).toEqual([
+      {
+        NAME: 'webapp',
+        GATEWAYS: '["coolstore-gateway","mesh"]',
+        HOSTS: '["webapp.istioinaction.io"]',
+        AGE: expect.stringMatching(/^\d+s$/),
+      },
+    ]);
+    expect(await ok('get gw,vs -A -o name')).toBe(
+      'gateway.networking.istio.io/coolstore-gateway\nvirtualservice.networking.istio.io/webapp\n',
+    );
+    expect(await ok('get vs webapp -n istioinaction -o jsonpath={.spec.hosts[0]}')).toBe('webapp.istioinaction.io');
+    const changed = manifest.replace('[coolstore-gateway, mesh]', '[coolstore-gateway]');
+    const diff = await kubectl('diff -n istioinaction -f -', changed);
+    expect([diff.code, diff.stdout]).toEqual([1, expect.stringContaining('-  - mesh')]);
+    expect(await ok(apply, changed)).toContain('virtualservice.networking.istio.io/webapp configured');
+    expect(await ok('diff -n istioinaction -f -', changed)).toBe('');
+    expect(await ok('delete -n istioinaction -f -', manifest)).toContain('"webapp" deleted');
+    expect(await ok('delete namespace istioinaction')).toBe('namespace "istioinaction" deleted\n');
+    expect((await kubectl('get namespace istioinaction')).stderr).toBe(
+      'Error from server (NotFound): namespaces "istioinaction" not found\n',
+    );
+  });
+
+  it('applies on the server, and is told of conflicts', async () => {
+    await ok('apply --server-side -f -', VIRTUAL_SERVICE);
+    const other = VIRTUAL_SERVICE.replace('[coolstore-gateway, mesh]', '[mesh]');
+    const { code, stderr } = await kubectl('apply --server-side --field-manager=other -f -', other);
+    expect(code).toBe(1);
+    expect(stderr).toContain('Apply failed with 1 conflict: conflict with "kubectl"');
+    expect(stderr).toContain('.spec.gateways');
+    expect(await ok('apply --server-side --field-manager=other --force-conflicts -f -', other)).toContain(
+      'serverside-applied',
+    );
+  });
+
+  it.each([
+    [
+      'a field that is not known',
+      VIRTUAL_SERVICE.replace('hosts:', 'hots: []\n  hosts:'),
+      'VirtualService in version "v1alpha3" cannot be handled as a VirtualService: strict decoding error: unknown field "spec.hots"',
+    ],
+    [
+      'a value of the wrong type',
+      VIRTUAL_SERVICE.replace(/route:.*/s, 'route: yes please'),
+      'The VirtualService "webapp" is invalid: spec.http[0].route: Invalid value: "string": spec.http[0].route in body must be of type array: "string"',
+    ],
+    [
+      "what Istio's webhook refuses",
+      GATEWAY.replace('webapp.istioinaction.io', 'webapp'),
+      'admission webhook "validation.istio.io" denied the request: configuration is invalid: spec.servers[0].hosts[0]',
+    ],
+    [
+      'a kind that is not there',
+      'apiVersion: example.com/v1\nkind: Nope\nmetadata: {name: x}',
+      'no matches for kind "Nope"',
+    ],
+    [
+      'a namespace that is not there',
+      GATEWAY.replace('{name:', '{namespace: nope, name:'),
+      'namespaces "nope" not found',
+    ],
+  ])('is told of %s', async (_, manifest, message) => {
+    const { code, stderr } = await kubectl('create -f -', manifest);
+    expect(code).toBe(1);
+    expect(stderr).toContain(message);
+  });
+
+  it('creates, labels, annotates, scales and patches the kinds of Kubernetes', async () => {
+    writeFileSync(join(home, 'text'), 'hello');
+    expect(await ok(`create secret generic cred --from-literal=a=b --from-file=${join(home, 'text')}`)).toBe(
+      'secret/cred created\n',
+    );
+    expect(await ok('get secret cred -o jsonpath={.data}')).toBe('{"a":"Yg==","text":"aGVsbG8="}');
+    expect(await table('get secret cred')).toMatchObject([{ NAME: 'cred', TYPE: 'Opaque', DATA: '2' }]);
+    await ok('create configmap settings --from-literal=key=value');
+    await ok('create deployment web --image=example.com/web:1 --replicas=2');
+    expect(await ok('expose deployment web --port=80 --target-port=8080')).toBe('service/web exposed\n');
+    expect(await table('get svc web')).toMatchObject([
+      { TYPE: 'ClusterIP', 'EXTERNAL-IP': '<none>', 'PORT(S)': '80/TCP' },
+    ]);
+    expect(await ok('scale deployment web --replicas=3')).toBe('deployment.apps/web scaled\n');
+    expect(await ok('set image deployment/web web=example.com/web:2')).toBe('deployment.apps/web image updated\n');
+    expect(await ok('get deploy web -o jsonpath={.spec.replicas},{.spec.template.spec.containers[*].image}')).toBe(
+      '3,example.com/web:2',
+    );
+    expect(await table('get deploy web -o wide')).toMatchObject([
+      { READY: '0/3', IMAGES: 'example.com/web:2', SELECTOR: 'app=web' },
+    ]);
+    expect(await ok('label deployment web tier=front')).toBe('deployment.apps/web labeled\n');
+    expect(await ok('get deploy -l tier=front -o name')).toBe('deployment.apps/web\n');
+    expect(await ok('annotate deployment web note=hello')).toBe('deployment.apps/web annotated\n');
+    expect(await ok('patch deployment web -p {"spec":{"replicas":1}}')).toBe('deployment.apps/web patched\n');
+    expect(await ok('describe deployment web')).toMatch(/Replicas: +1 desired/);
+    expect(await ok('explain pod.spec.nodeName --output=plaintext-openapiv2')).toMatch(/FIELD: +nodeName <string>/);
+    expect(await ok('explain vs.spec.hosts')).toContain('The destination hosts to which traffic is being sent');
+    expect(await ok('delete deployment,svc,secret,configmap -l app=web')).toContain('deployment.apps "web" deleted');
+  });
+
+  it('waits for what happens', async () => {
+    await ok('create configmap awaited');
+    const waiting = ok('wait --for=jsonpath={.data.done}=yes configmap/awaited --timeout=20s');
+    await ok('patch configmap awaited -p {"data":{"done":"yes"}}');
+    expect(await waiting).toBe('configmap/awaited condition met\n');
+    const gone = ok('wait --for=delete configmap/awaited --timeout=20s');
+    await ok('delete configmap awaited');
+    await gone;
+  });
+
+  it('warns of kinds that are stored and not served', async () => {
+    const { code, stderr } = await kubectl('create ingress web --rule=a.example/=web:80');
+    expect(code).toBe(0);
+    expect(stderr).toContain('Warning: Ingress is stored, not served yet');
+  });
+});
