@@ -70,8 +70,8 @@ export interface RunningCommand {
 export interface ContainerRuntime {
   /** What `containerID`s of it begin with (`limen`, `process`, `docker`). */
   readonly name: string;
-  /** Whether it runs this image. The first runtime that does gets it. */
-  canRun(image: string): boolean;
+  /** Whether it runs this image. The first runtime that does gets it. A promise where somebody else has to be asked. */
+  canRun(image: string): boolean | Promise<boolean>;
   /**
    * Starts a container; resolves when its process exists, which may be long before it listens.
    *

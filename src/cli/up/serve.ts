@@ -7,7 +7,8 @@ import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
-import { runWorkloads } from '../../workloads/runner.ts';
+import { sampleRuntime } from '../../workloads/samples/sample-runtime.ts';
+import { runWorkloads } from '../../workloads/workloads.ts';
 import { endLeftoverEnvoy } from '../envoy/leftover.ts';
 import { isReserved, whyNotBindable } from '../envoy/ports.ts';
 import type { EnvoyProgram } from '../envoy/program.ts';
@@ -95,9 +96,10 @@ export async function serve(
     sources = watched;
     undo.push(() => watched.close());
     store.apply('built-in', gateway); // after the files: what they say of the gateway counts
+    const objects = store.snapshot.size; // what controllers add to it is not the user's
     const workloads = runWorkloads(store, {
       log,
-      resolve: controlPlane.resolve,
+      runtimes: [sampleRuntime({ resolve: controlPlane.resolve })],
       allocateIp: () => addresses.allocate(),
     });
     undo.push(() => workloads.close());
@@ -166,7 +168,6 @@ export async function serve(
         });
       },
     });
-    const objects = store.snapshot.size; // what is there of itself is not worth counting
     // While the data plane's process starts, which takes longer.
     const api = await serveKubernetesApi();
     const ready = await Promise.race([serving, signals.first]);

@@ -20,7 +20,7 @@ export function httpServer(context: ContainerContext, handler: Handler): Server 
     const url = parseUrl(request.url ?? '/');
     const answered = async () => handler(request, response, url);
     answered().catch((error: unknown) => {
-      context.log.warn({ err: error, pod: context.podName, path: request.url }, 'sample workload');
+      context.log(`${request.method} ${request.url}: ${error instanceof Error ? error.stack : String(error)}`);
       if (response.headersSent) response.destroy();
       else sendText(response, 500, `${error instanceof Error ? error.message : String(error)}\n`);
     });
@@ -92,16 +92,16 @@ const CALL_TIMEOUT_MS = 10_000;
  * Calls another service with GET, on one of its endpoints, passing the trace headers of the request under way on.
  * @throws Error that names the service when it has no endpoint or does not answer
  */
-export function callService(
+export async function callService(
   context: ContainerContext,
   target: { host: string; port: number; path: string },
   cause: IncomingMessage,
 ): Promise<ServiceAnswer> {
   const { host, port, path } = target;
-  const endpoints = isIP(host) !== 0 || host === 'localhost' ? [`${host}:${port}`] : [...context.resolve(host, port)];
+  const endpoints = isIP(host) !== 0 || host === 'localhost' ? [`${host}:${port}`] : await context.resolve(host, port);
   const endpoint = endpoints[Math.floor(Math.random() * endpoints.length)];
   const name = `${host}:${port}`;
-  if (endpoint === undefined) return Promise.reject(new Error(`the service ${name} has no ready endpoint`));
+  if (endpoint === undefined) throw new Error(`the service ${name} has no ready endpoint`);
   const headers: Record<string, string> = { host: port === 80 ? host : name };
   for (const header of TRACE_HEADERS) {
     const value = cause.headers[header];

@@ -1,7 +1,6 @@
 // What a built-in sample image is: the names it answers to and the server it starts.
 
 import type { Server } from 'node:net';
-import type { Logger } from 'pino';
 
 /** Who a container is and what it may ask for. */
 export interface ContainerContext {
@@ -19,8 +18,9 @@ export interface ContainerContext {
   /** The container's `args`. */
   args: readonly string[];
   /** The ready endpoints of a service, as `ip:port`: what DNS and kube-proxy do in a cluster. Empty when there are none. */
-  resolve: (host: string, port: number) => readonly string[];
-  log: Logger;
+  resolve: (host: string, port: number) => Promise<readonly string[]>;
+  /** Writes a line to the container's log. */
+  log: (line: string) => void;
 }
 
 /** A sample image. */

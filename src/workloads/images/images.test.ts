@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Server } from 'node:net';
-import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ContainerContext } from './image.ts';
 import { findImage, imageNames, repositoryOf, samplePath } from './registry.ts';
@@ -29,8 +28,8 @@ async function start(
     nodeName: 'limen',
     env,
     args: [],
-    resolve: (host, port) => [services.get(`${host}:${port}`)].filter((endpoint) => endpoint !== undefined),
-    log: pino({ level: 'silent' }),
+    resolve: async (host, port) => [services.get(`${host}:${port}`)].filter((endpoint) => endpoint !== undefined),
+    log: () => {},
     ...more,
   }) as Server;
   servers.push(server);

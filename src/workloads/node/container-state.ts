@@ -1,0 +1,160 @@
+// What the node knows of a container, and the status a Pod has by it. Pure.
+
+import { BOUND_PORTS_ANNOTATION, boundPortsAnnotation } from '../../resources/pod-ports.ts';
+import type { Pod } from '../../resources/types.ts';
+import type { BoundPorts } from '../container-runtime.ts';
+
+type PodStatus = NonNullable<Pod['status']>;
+type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
+type Condition = NonNullable<PodStatus['conditions']>[number];
+
+/** A container that ended. Times are milliseconds since the epoch. */
+export interface Ended {
+  exitCode: number;
+  reason: string;
+  message?: string;
+  startedAt: number;
+  finishedAt: number;
+  containerID: string;
+}
+
+/** A container as it is now. */
+export interface ContainerState {
+  name: string;
+  image: string;
+  now:
+    | { is: 'waiting'; reason: string; message?: string }
+    | { is: 'running'; startedAt: number; containerID: string }
+    | ({ is: 'terminated' } & Ended);
+  /** How its run before this one ended. */
+  last?: Ended;
+  restartCount: number;
+  ready: boolean;
+  bound: BoundPorts;
+}
+
+/** What the node knows of a pod. */
+export interface PodState {
+  /** '' until it has one. */
+  ip: string;
+  startedAt: number;
+  containers: readonly ContainerState[];
+  /** It is on its way out. */
+  leaving: boolean;
+}
+
+/** The pod with the status and annotations that its state comes to. What others wrote into its conditions stays. */
+export function withStatus(pod: Pod, state: PodState, now: number): Pod {
+  const phase = phaseOf(pod, state);
+  const done = phase === 'Succeeded' || phase === 'Failed';
+  const ready = !state.leaving && !done && state.containers.every((container) => container.ready);
+  const notReady = state.containers.filter((container) => !container.ready).map(({ name }) => name);
+  const because = done
+    ? { reason: phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed' }
+    : notReady.length > 0
+      ? { reason: 'ContainersNotReady', message: `containers with unready status: [${notReady.join(' ')}]` }
+      : {};
+  const before = pod.status?.conditions ?? [];
+  const own: [type: string, is: boolean, why: Pick<Condition, 'reason' | 'message'>][] = [
+    ['PodReadyToStartContainers', !done, {}],
+    ['Initialized', true, done && phase === 'Succeeded' ? because : {}],
+    ['Ready', ready, ready ? {} : because],
+    ['ContainersReady', ready, ready ? {} : because],
+    ['PodScheduled', true, {}],
+  ];
+  const conditions = own.map(([type, is, why]): Condition => {
+    const status = is ? 'True' : 'False';
+    const old = before.find((condition) => condition.type === type);
+    const lastTransitionTime =
+      old?.status === status && old.lastTransitionTime !== undefined ? old.lastTransitionTime : seconds(now);
+    return { type, status, lastTransitionTime, ...why };
+  });
+  const others = before.filter(({ type }) => !conditions.some((condition) => condition.type === type));
+  const bound = new Map(state.containers.flatMap((container) => [...container.bound]));
+  const ports = boundPortsAnnotation(bound);
+  const { [BOUND_PORTS_ANNOTATION]: _, ...annotations } = pod.metadata.annotations ?? {};
+  if (ports !== undefined) annotations[BOUND_PORTS_ANNOTATION] = ports;
+  const { annotations: __, ...metadata } = pod.metadata;
+  return {
+    ...pod,
+    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    status: {
+      ...pod.status,
+      phase,
+      conditions: [...conditions, ...others],
+      hostIP: '127.0.0.1',
+      hostIPs: [{ ip: '127.0.0.1' }],
+      ...(state.ip === '' ? {} : { podIP: state.ip, podIPs: [{ ip: state.ip }] }),
+      startTime: pod.status?.startTime ?? seconds(state.startedAt),
+      containerStatuses: state.containers.map(containerStatus),
+      qosClass: qosClassOf(pod),
+    },
+  };
+}
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */
+function phaseOf(pod: Pod, { containers }: PodState): NonNullable<PodStatus['phase']> {
+  const ended = containers.map(({ now }) => (now.is === 'terminated' ? now : undefined));
+  if (ended.length > 0 && ended.every((container) => container !== undefined)) {
+    const policy = pod.spec?.restartPolicy ?? 'Always';
+    const failed = ended.some((container) => container?.exitCode !== 0);
+    if (policy === 'Never' || (policy === 'OnFailure' && !failed)) return failed ? 'Failed' : 'Succeeded';
+  }
+  return containers.some(({ now, last }) => now.is === 'waiting' && last === undefined) ? 'Pending' : 'Running';
+}
+
+function containerStatus({ name, image, now, last, restartCount, ready }: ContainerState): ContainerStatus {
+  const containerID = now.is === 'waiting' ? last?.containerID : now.containerID;
+  return {
+    name,
+    image,
+    imageID: now.is === 'waiting' && last === undefined ? '' : image,
+    ...(containerID === undefined ? {} : { containerID }),
+    ready,
+    started: now.is === 'running',
+    restartCount,
+    state: stateOf(now),
+    lastState: last === undefined ? {} : { terminated: terminated(last) },
+  };
+}
+
+function stateOf(now: ContainerState['now']): NonNullable<ContainerStatus['state']> {
+  switch (now.is) {
+    case 'waiting':
+      return {
+        waiting: { reason: now.reason, ...(now.message === undefined ? {} : { message: now.message }) },
+      };
+    case 'running':
+      return { running: { startedAt: seconds(now.startedAt) } };
+    case 'terminated':
+      return { terminated: terminated(now) };
+  }
+}
+
+function terminated({ exitCode, reason, message, startedAt, finishedAt, containerID }: Ended) {
+  return {
+    exitCode,
+    ...(exitCode > 128 ? { signal: exitCode - 128 } : {}),
+    reason,
+    ...(message === undefined ? {} : { message }),
+    startedAt: seconds(startedAt),
+    finishedAt: seconds(finishedAt),
+    containerID,
+  };
+}
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
+function qosClassOf(pod: Pod): NonNullable<PodStatus['qosClass']> {
+  const containers = pod.spec?.containers ?? [];
+  const declared = containers.flatMap(({ resources }) =>
+    ['cpu', 'memory'].map((name) => [resources?.requests?.[name], resources?.limits?.[name]]),
+  );
+  if (declared.every(([request, limit]) => request === undefined && limit === undefined)) return 'BestEffort';
+  const guaranteed = declared.every(([request, limit]) => limit !== undefined && (request ?? limit) === limit);
+  return guaranteed ? 'Guaranteed' : 'Burstable';
+}
+
+/** Kubernetes' timestamps have seconds. */
+export function seconds(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
