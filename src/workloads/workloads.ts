@@ -11,7 +11,8 @@ import { replicaSets } from './controllers/replica-sets.ts';
 import { scheduler } from './controllers/scheduler.ts';
 import { services } from './controllers/services.ts';
 import { recordEvents } from './events.ts';
-import { type NodePod, runNode } from './node/node.ts';
+import { type Access, accessTo } from './node/access.ts';
+import { runNode } from './node/node.ts';
 import { unknownImage } from './runtimes/unknown-image.ts';
 
 /** The one node there is. */
@@ -34,8 +35,8 @@ export interface WorkloadDependencies {
 export interface Workloads {
   /** Resolves when what runs is what the store asks for, as far as that is possible. */
   settled(): Promise<void>;
-  /** The containers of a pod. */
-  pod(namespace: string, name: string): NodePod | undefined;
+  /** Logs, commands, connections. */
+  readonly access: Access;
   /** Stops all pods. Their Pod objects stay in the store. */
   close(): Promise<void>;
 }
@@ -73,7 +74,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
         await (quiet > 0 ? turn() : new Promise((resolve) => setTimeout(resolve, POLL_MS)));
       }
     },
-    pod: (namespace, name) => node.pod(namespace, name),
+    access: accessTo({ snapshot: () => store.snapshot, pod: (namespace, name) => node.pod(namespace, name) }),
     async close() {
       await controllers.close();
       await node.close();

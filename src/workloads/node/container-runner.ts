@@ -37,6 +37,8 @@ export interface ContainerHost {
 
 /** How often a port is tried until it accepts. */
 const CONNECT_MS = 100;
+/** How long an image that could not be had is an ErrImagePull before it is an ImagePullBackOff. */
+const PULL_FAILURE_MS = 500;
 /** Until a probe first succeeds it is asked this often, where its period is longer: a local process is up in a second. */
 const FIRST_PROBES_MS = 1000;
 
@@ -151,7 +153,6 @@ export class ContainerRunner {
         this.#become({ is: 'waiting', reason, message });
         const what = isImage ? `Failed to pull image "${this.spec.image ?? ''}": ${message}` : `Error: ${message}`;
         this.#event('Warning', 'Failed', what);
-        if (isImage) this.#event('Warning', 'Failed', 'Error: ErrImagePull');
       }
       if (started) {
         const ended = await this.#watch(this.#running as RunningContainer, startedAt);
@@ -332,7 +333,7 @@ export class ContainerRunner {
 
   /** Waits before the next try. */
   async #wait(started: boolean, isImage: boolean, ranMs: number): Promise<void> {
-    const wait = this.#backOff.next(started ? ranMs : undefined);
+    let wait = this.#backOff.next(started ? ranMs : undefined);
     if (wait === 0 || this.#isStopped) return;
     const { name, namespace = '', uid = '' } = this.#host.pod().metadata;
     if (started) {
@@ -344,9 +345,16 @@ export class ContainerRunner {
         `Back-off restarting failed container ${this.spec.name} in pod ${name}_${namespace}(${uid})`,
       );
     } else if (isImage && this.#now.is === 'waiting') {
-      const message = `Back-off pulling image "${this.spec.image ?? ''}": ErrImagePull: ${this.#now.message ?? ''}`;
-      this.#become({ is: 'waiting', reason: 'ImagePullBackOff', message });
-      this.#event('Normal', 'BackOff', `Back-off pulling image "${this.spec.image ?? ''}"`);
+      const { message: why = '' } = this.#now;
+      // As in Kubernetes the failure itself stands there first, for whoever looks right after it.
+      const first = Math.min(wait, PULL_FAILURE_MS);
+      await rest(first, this.#stopped.signal);
+      wait -= first;
+      if (wait > 0 && !this.#isStopped) {
+        const message = `Back-off pulling image "${this.spec.image ?? ''}": ErrImagePull: ${why}`;
+        this.#become({ is: 'waiting', reason: 'ImagePullBackOff', message });
+        this.#event('Normal', 'BackOff', `Back-off pulling image "${this.spec.image ?? ''}"`);
+      }
     }
     await rest(wait, this.#stopped.signal);
   }

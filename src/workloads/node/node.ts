@@ -55,6 +55,8 @@ interface Entry {
   ip: string;
   startedAt: number;
   containers: ContainerRunner[];
+  /** What has been said of it in the log, once each. */
+  warned: Set<string>;
   /** Its way out. */
   leaving: Promise<void> | undefined;
   /** Resolves when its containers have been started. */
@@ -95,6 +97,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       ip: '',
       startedAt: clock(),
       containers: [],
+      warned: new Set(),
       leaving: undefined,
       started: Promise.resolve(),
     };
@@ -122,8 +125,10 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
           changed: () => change(entry),
           event(happening) {
             events.record({ about: entry.object, source: 'kubelet', ...happening });
-            if (happening.type === 'Warning')
-              log.warn({ pod: podId(entry.object), container: happening.container }, happening.message);
+            const { message } = happening;
+            if (happening.type !== 'Warning' || entry.warned.has(message)) return;
+            entry.warned.add(message);
+            log.warn({ pod: podId(entry.object), container: happening.container }, message);
           },
         },
         restarts,
