@@ -116,10 +116,14 @@ describeWith(['curl'], 'a running limen up', () => {
     expect(running.port(80)).toBe(port);
   });
 
-  it('leaves no data plane behind when it is killed itself', async () => {
-    const proxy = await proxyPid();
+  it('leaves no data plane and no container behind when it is killed itself', async () => {
+    running.applyExample('coolstore/apps.yaml');
+    await running.until('the pods run', () => running.output.match(/pod runs/g)?.length === 2);
+    const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(instance().pid)]);
+    const children = stdout.trim().split(/\s+/).map(Number);
+    expect(children).toHaveLength(3);
     process.kill(instance().pid, 'SIGKILL');
-    await running.until('the data plane is gone', () => !isRunning(proxy));
+    await running.until('they are gone', () => !children.some(isRunning));
   });
 
   it('goes on serving while a file says something wrong, and tells where', async () => {

@@ -69,6 +69,11 @@ logOptions(
       "publish this port of the gateway's Service (repeatable; 0 = any free port)",
       collectPublish,
     )
+    .option(
+      '--image <name=command>',
+      'run this command in place of containers of this image (repeatable; or in limen.yaml)',
+      collect,
+    )
     .option('--home <dir>', 'where the state of this instance lives (default: $LIMEN_HOME or ~/.limen)')
     .option('--workers <n>', 'worker processes (of Envoy: threads) of the gateway', wholeNumber(1), 1)
     .option(
@@ -98,6 +103,7 @@ Examples:
   limen up -f examples/coolstore
   limen up -f examples/coolstore --data-plane envoy
   limen up -f config/ --publish 8080:80 --publish 8443:443
+  limen up -f config/ --image 'example/shop=node shop.js'
   limen up -f config/ --xds-port 0.0.0.0:15012 --xds-cert server.crt --xds-key server.key --xds-client-ca ca.crt`,
   )
   .action(async (options) => {

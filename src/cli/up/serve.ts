@@ -7,6 +7,8 @@ import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
+import { commandRuntime } from '../../workloads/runtimes/command-runtime.ts';
+import { dockerRuntime } from '../../workloads/runtimes/docker-runtime.ts';
 import { sampleRuntime } from '../../workloads/samples/sample-runtime.ts';
 import { runWorkloads } from '../../workloads/workloads.ts';
 import { endLeftoverEnvoy } from '../envoy/leftover.ts';
@@ -19,6 +21,7 @@ import { formatBanner } from './banner.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { DataPlaneKind } from './data-planes.ts';
 import { startDebugServer } from './debug-server.ts';
+import { imageCommands } from './image-commands.ts';
 import type { DataPlaneReady } from './messages.ts';
 import { choosePorts, type PublishedPort, parsePublish, type ServicePort } from './publish.ts';
 import { reportOn } from './report.ts';
@@ -31,6 +34,8 @@ import { listenForXds, type XdsPortFlags } from './xds-ports.ts';
 export interface UpOptions extends XdsPortFlags {
   filename?: string[];
   publish?: string[];
+  /** `NAME=COMMAND` each. */
+  image?: string[];
   home?: string;
   /** 0: any free one. */
   apiPort?: number;
@@ -68,6 +73,7 @@ export async function serve(
     color,
     write: (line) => void process.stderr.write(line),
   });
+  const commands = imageCommands(options.image ?? [], process.cwd(), log);
   const home = limenHome(process.env, options.home);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const releaseHome = acquireHome(home);
@@ -99,7 +105,11 @@ export async function serve(
     const objects = store.snapshot.size; // what controllers add to it is not the user's
     const workloads = runWorkloads(store, {
       log,
-      runtimes: [sampleRuntime({ resolve: controlPlane.resolve })],
+      runtimes: [
+        commandRuntime(commands, process.env), // first: a command for a sample's image takes its place
+        sampleRuntime({ resolve: controlPlane.resolve }),
+        dockerRuntime('docker', process.env),
+      ],
       allocateIp: () => addresses.allocate(),
     });
     undo.push(() => workloads.close());

@@ -13,7 +13,7 @@ import type { ImageCommand } from './image-commands.ts';
  * when the supervisor is gone, however it went, that one ends all of the group. (A process has no other way to learn of it that is left to
  * programs that know nothing of Limen.)
  */
-const SCRIPT = '(read _; kill -9 -- -$$) <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
+const SCRIPT = '(read _; kill -s KILL -- -$$) <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
 
 /**
  * Runs the commands.
