@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { delayOf } from './fake-service.ts';
 import type { ContainerContext } from './image.ts';
 import { findImage, imageNames, repositoryOf, samplePath } from './registry.ts';
 
@@ -367,5 +368,48 @@ describe('echo', () => {
     socket.resume();
     await once(socket, 'close');
     expect((await call(address, '/')).status).toBe(200);
+  });
+});
+
+describe('nicholasjackson/fake-service', () => {
+  it('answers with its name and message, from any registry', async () => {
+    const address = await start('ghcr.io/nicholasjackson/fake-service:v0.26.2', { NAME: 'web', MESSAGE: '{"a":1}' });
+    expect(await json(address, '/x')).toMatchObject({
+      name: 'web',
+      uri: '/x',
+      type: 'HTTP',
+      ip_addresses: ['127.0.0.1'],
+      body: { a: 1 },
+      code: 200,
+    });
+    expect((await call(address, '/health')).status).toBe(200);
+  });
+
+  it('calls its upstreams and tells what they said', async () => {
+    services.set('api:80', await start('nicholasjackson/fake-service', { NAME: 'api' }));
+    services.set('broken:9090', await start('nicholasjackson/fake-service', { ERROR_RATE: '1', ERROR_CODE: '503' }));
+    const both = 'http://api, http://broken:9090/deep,grpc://other';
+    const good = await start('nicholasjackson/fake-service', { UPSTREAM_URIS: 'http://api' });
+    const bad = await start('nicholasjackson/fake-service', { UPSTREAM_URIS: both, UPSTREAM_WORKERS: '2' });
+    expect(await json(good, '/')).toMatchObject({ upstream_calls: { 'http://api': { name: 'api', code: 200 } } });
+    expect((await call(bad, '/')).status).toBe(500);
+    expect(await json(bad, '/')).toMatchObject({
+      code: 500,
+      upstream_calls: {
+        'http://api': { code: 200 },
+        'http://broken:9090/deep': { code: 503, error: 'Service error automatically injected' },
+        'grpc://other': { code: -1 },
+      },
+    });
+  });
+
+  it('listens where LISTEN_ADDR says, and takes as long as its timings say', () => {
+    expect(findImage('nicholasjackson/fake-service')?.defaultPort({ LISTEN_ADDR: '0.0.0.0:9091' })).toBe(9091);
+    expect(findImage('nicholasjackson/fake-service')?.defaultPort({})).toBe(9090);
+    const env = { TIMING_50_PERCENTILE: '1s', TIMING_99_PERCENTILE: '1m0.5s', TIMING_VARIANCE: '10' };
+    expect(delayOf(env, 0.2, 0.5)).toBe(1000);
+    expect(delayOf(env, 0.2, 1)).toBe(1100);
+    expect(delayOf(env, 0.995, 0.5)).toBe(60_500);
+    expect(delayOf({}, 0.2, 1)).toBe(0);
   });
 });

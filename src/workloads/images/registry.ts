@@ -6,6 +6,7 @@ import { ratings } from './bookinfo-ratings.ts';
 import { reviews } from './bookinfo-reviews.ts';
 import { catalog } from './catalog.ts';
 import { echo } from './echo.ts';
+import { fakeService } from './fake-service.ts';
 import { httpbin } from './httpbin.ts';
 import type { SampleImage } from './image.ts';
 import { tcpEcho } from './tcp-echo.ts';
@@ -19,6 +20,7 @@ const IMAGES: readonly SampleImage[] = [
   tcpEcho,
   testServer,
   echo,
+  fakeService,
   productpage,
   details,
   reviews,
