@@ -11,9 +11,9 @@ export interface Tree {
   folders: string[];
 }
 
-/** Configuration files have a known extension; hidden files and editors' backups (`.x.swp`, `x.yaml~`, `#x.yaml#`) are none. */
+/** Configuration files have a known extension; hidden files and editors' backups (`.x.swp`, `x.yaml~`, `#x.yaml#`) are none; nor is limen.yaml, which says what runs images. */
 export function isConfigurationFile(name: string): boolean {
-  return !name.startsWith('.') && /\.(?:ya?ml|json)$/i.test(name);
+  return name !== 'limen.yaml' && !name.startsWith('.') && /\.(?:ya?ml|json)$/i.test(name);
 }
 
 /**
