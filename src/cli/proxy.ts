@@ -25,6 +25,8 @@ export interface ProxyFlags extends ClientTlsFlags {
   workers: number;
   address?: string;
   publish?: string[];
+  /** Whether other pods of the same Service bind the published ports beside this one (SO_REUSEPORT). */
+  reusePort?: boolean;
   adminAddress: string;
   drainTime: number;
   logLevel: LogLevel;
@@ -106,12 +108,12 @@ function announce(
   report({ type: 'ready', admin, published });
 }
 
-function bindRules({ address, publish = [] }: ProxyFlags): BindRules {
+function bindRules({ address, publish = [], reusePort = false }: ProxyFlags): BindRules {
   return {
     ...(address === undefined ? {} : { address }),
     publish: publish.map((text) => {
       const { address: host, hostPort, servicePort } = parsePublish(text);
-      return { host, hostPort, listenerPort: servicePort };
+      return { host, hostPort, listenerPort: servicePort, ...(reusePort ? { reusePort } : {}) };
     }),
   };
 }

@@ -107,6 +107,10 @@ describe('a listener', () => {
     });
   });
 
+  it('of one of several pods of a Service lets the others bind its published ports too', () => {
+    expect(listenerOf({ ...BIND, reusePort: true })).toMatchObject({ enableReusePort: true });
+  });
+
   it('that no port of this machine leads to is not bound at all', () => {
     const bind: Bind = {
       address: undefined,

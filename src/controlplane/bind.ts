@@ -19,6 +19,8 @@ export interface Bind {
   /** The pod's own IP: takes the place of the wildcard addresses. Without one only published ports lead to a listener. */
   readonly address: string | undefined;
   readonly publish: readonly BindPublish[];
+  /** Whether other pods of the same Service bind the published ports beside it (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
 }
 
 /** An address to bind. */
@@ -33,8 +35,12 @@ export const BIND_METADATA = 'LIMEN_BIND';
 export const LISTENER_METADATA = 'limen.dev';
 
 /** The node's metadata that stands for the rules. */
-export function bindMetadata({ address, publish }: Bind): JsonObject {
-  return { ...(address === undefined ? {} : { address }), publish: publish.map((each) => ({ ...each })) };
+export function bindMetadata({ address, publish, reusePort = false }: Bind): JsonObject {
+  return {
+    ...(address === undefined ? {} : { address }),
+    publish: publish.map((each) => ({ ...each })),
+    ...(reusePort ? { reusePort } : {}),
+  };
 }
 
 /**
@@ -45,11 +51,12 @@ export function bindMetadata({ address, publish }: Bind): JsonObject {
 export function parseBind(value: JsonValue | undefined): Bind | undefined {
   if (value === undefined) return undefined;
   if (!isObject(value)) throw malformed('expected an object');
-  const { address, publish = [] } = value;
+  const { address, publish = [], reusePort = false } = value;
   if (address !== undefined && typeof address !== 'string') throw malformed('address: expected an IP address');
   if (!Array.isArray(publish)) throw malformed('publish: expected a list');
+  if (typeof reusePort !== 'boolean') throw malformed('reusePort: expected true or false');
   if (address === undefined && publish.length === 0) return undefined;
-  return { address, publish: publish.map(parsePublish) };
+  return { address, publish: publish.map(parsePublish), ...(reusePort ? { reusePort } : {}) };
 }
 
 /**

@@ -68,6 +68,18 @@ async function controlPlane(resources: xds.TestResources): Promise<xds.TestContr
 const portOf = (proxy: RunningProxy, listenerPort = 8080) =>
   proxy.published.find((publish) => publish.listenerPort === listenerPort)?.hostPort ?? 0;
 
+/** Why a connection can't be made, or 'connected'. */
+function refusedAt(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve('connected');
+    });
+  });
+}
+
 async function body(url: string): Promise<string> {
   return (await fetch(url, { headers: { connection: 'close' } })).text();
 }
@@ -225,15 +237,7 @@ describe.each([1, 2])('a data plane of %d workers', (workers) => {
     await slow.arrived(1);
     const drained = proxy.drain();
     await eventually(
-      () =>
-        new Promise<string>((resolve) => {
-          const socket = connect(port, '127.0.0.1');
-          socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
-          socket.on('connect', () => {
-            socket.destroy();
-            resolve('connected');
-          });
-        }),
+      () => refusedAt(port),
       (result) => result === 'ECONNREFUSED',
     );
     slow.release();
@@ -280,6 +284,75 @@ describe('a published port', () => {
     const first = await start(control, { workers: 2 });
     const bind = { publish: [{ host: '127.0.0.1', hostPort: portOf(first), listenerPort: 8080 }] };
     await expect(start(control, { bind })).rejects.toThrow('is taken');
+  });
+
+  describe.runIf(process.platform === 'linux')('that is shared', () => {
+    const free = async () => {
+      const server = createServer();
+      const port = await listen(server);
+      await new Promise((resolve) => server.close(resolve));
+      return port;
+    };
+    const shared = (hostPort: number, listenerPort = 8080) => ({
+      bind: { publish: [{ host: '127.0.0.1', hostPort, listenerPort, reusePort: true }] },
+    });
+
+    it.each([1, 2])(
+      'is served by several data planes, and by the others when one drains (%d workers)',
+      async (workers) => {
+        const port = await free();
+        const proxies: RunningProxy[] = [];
+        for (const name of ['first', 'second']) {
+          const control = await controlPlane(httpGateway(await upstream(name)));
+          proxies.push(await start(control, { workers, ...shared(port) }));
+          await proxies.at(-1)?.ready;
+        }
+        const seen = new Set<string>();
+        await eventually(
+          async () => seen.add(await body(`http://127.0.0.1:${port}/`)).size,
+          (size) => size === 2,
+        );
+        await proxies[0]?.drain();
+        for (let count = 0; count < 20; count += 1) expect(await body(`http://127.0.0.1:${port}/`)).toBe('second');
+      },
+    );
+
+    it('is not bound before there is a listener for it: what comes until then is for the others', async () => {
+      const port = await free();
+      const control = await controlPlane({});
+      const proxy = await start(control, shared(port));
+      await proxy.ready;
+      expect(await refusedAt(port)).toBe('ECONNREFUSED');
+      control.set(httpGateway(await upstream('hello')));
+      await eventually(
+        () => body(`http://127.0.0.1:${port}/`).catch(() => ''),
+        (text) => text === 'hello',
+      );
+    });
+
+    it('of 15021 is bound once the first configuration serves', async () => {
+      const port = await free();
+      const silent = await listen(createServer());
+      await start({ address: `127.0.0.1:${silent}` }, shared(port, 15021));
+      expect(await refusedAt(port)).toBe('ECONNREFUSED');
+      const control = await controlPlane({});
+      const proxy = await start(control, shared(port, 15021));
+      await proxy.ready;
+      expect((await fetch(`http://127.0.0.1:${port}/healthz/ready`)).status).toBe(200);
+    });
+
+    it('and that another process has is an error in the log, and costs only itself', async () => {
+      const taken = await listen(createServer());
+      const own = await free();
+      const control = await controlPlane(httpGateway(await upstream('hello')));
+      const publish = [
+        { host: '127.0.0.1', hostPort: taken, listenerPort: 8080, reusePort: true },
+        { host: '127.0.0.1', hostPort: own, listenerPort: 8080, reusePort: true },
+      ];
+      const proxy = await start(control, { bind: { publish } });
+      await proxy.ready;
+      expect(await body(`http://127.0.0.1:${own}/`)).toBe('hello');
+    });
   });
 
   it('of 15021 answers readiness: 503 before the first configuration, 200 then', async () => {

@@ -192,14 +192,21 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     now: Date.now,
   });
 
+  /** One of the proxy's own two ports, where it is published. */
+  const serveOwn = async ({ host, hostPort, listenerPort, reusePort }: Publish) => {
+    const start = listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer;
+    const endpoint = await bound({ host, port: hostPort }, (at) => start(view, { ...at, reusePort, log }));
+    endpoints.push(endpoint);
+    if (closing !== undefined) await endpoint.close();
+    return endpoint;
+  };
+
   try {
     const published = await workers.publish();
     for (const publish of bind.publish) {
       if (!ownPorts.has(publish.listenerPort)) continue;
-      const start = publish.listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer;
-      const endpoint = await bound({ host: publish.host, port: publish.hostPort }, (at) => start(view, { ...at, log }));
-      endpoints.push(endpoint);
-      published.push({ ...publish, hostPort: endpoint.port });
+      if (publish.reusePort) published.push(publish);
+      else published.push({ ...publish, hostPort: (await serveOwn(publish)).port });
     }
     const admin = await bound(options.admin, (at) => startAdmin(view, { ...at, log }));
     endpoints.push(admin);
@@ -217,8 +224,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         }
       }
     }
-    const ready = configuration.ready.then(() => {
+    const ready = configuration.ready.then(async () => {
       if (phase === 'INITIALIZING') phase = 'LIVE';
+      // Who shares a port answers there once it serves: until then the others say that all is well.
+      for (const publish of bind.publish.filter(
+        ({ reusePort, listenerPort }) => reusePort && ownPorts.has(listenerPort),
+      ))
+        await serveOwn(publish).catch((error: Error) =>
+          log.error({ port: publish.listenerPort, reason: error.message }, 'published port is not served'),
+        );
     });
     ads.subscribe(TypeUrl.Cluster, '*');
     ads.subscribe(TypeUrl.Listener, '*');

@@ -134,7 +134,8 @@ function addresses(own: HostPort, bind: Bind | undefined): JsonObject {
   if (first === undefined) return { address: socketAddress(own), bindToPort: false, statPrefix, metadata };
   const bound = [first, ...others].map(({ address, port }) => socketAddress({ host: address, port }));
   const additionalAddresses = bound.slice(1).map((address) => ({ address }));
-  return { address: bound[0] as JsonValue, additionalAddresses, enableReusePort: false, statPrefix, metadata };
+  const enableReusePort = bind.reusePort === true;
+  return { address: bound[0] as JsonValue, additionalAddresses, enableReusePort, statPrefix, metadata };
 }
 
 function cluster(name: string, address: HostPort, more: JsonObject): JsonObject {

@@ -118,7 +118,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
 }
 
 /** Where listeners are bound. Pods' ports that another process holds on this machine are left to it; the published ports serve then. */
-async function bindOf({ address, publish = [] }: EnvoyFlags, log: Logger): Promise<Bind> {
+async function bindOf({ address, publish = [], reusePort = false }: EnvoyFlags, log: Logger): Promise<Bind> {
   const entries = [];
   for (const text of publish) {
     const { address: host, hostPort, servicePort: listenerPort } = parsePublish(text);
@@ -142,7 +142,7 @@ async function bindOf({ address, publish = [] }: EnvoyFlags, log: Logger): Promi
     const free = await freePort(address);
     entries.push({ address, port: free, listenerPort: port, only: true });
   }
-  return { address, publish: entries };
+  return { address, publish: entries, ...(reusePort ? { reusePort } : {}) };
 }
 
 /** How Envoy came to its end. */

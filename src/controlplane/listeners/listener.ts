@@ -67,8 +67,8 @@ function addressesOf(own: BindAddress, { bind }: ProxyNode): MessageInitShape<ty
   return {
     address: addressOf(first),
     additionalAddresses: others.map((each) => ({ address: addressOf(each) })),
-    // Two Envoys would share a published port without a word; this way the second one is refused it, and says so.
-    enableReusePort: false,
+    // Two Envoys that know nothing of each other would share a published port without a word; this way the second one is refused it, and says so.
+    enableReusePort: bind.reusePort === true,
     statPrefix,
     metadata,
   };

@@ -31,6 +31,8 @@ export interface EndpointOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** Whether other processes that say so too may bind it beside (SO_REUSEPORT). */
+  readonly reusePort?: boolean | undefined;
   readonly log: Logger;
   /** Answers a request, or refuses it before. May reject: the answer is a 500 then. */
   readonly answer: (query: Query) => Answer | Promise<Answer>;
@@ -44,7 +46,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** @throws (rejects) where the port cannot be bound: `EADDRINUSE`, `EACCES` */
 export async function startEndpoint(options: EndpointOptions): Promise<RunningEndpoint> {
-  const { host, port, log, answer, refuse } = options;
+  const { host, port, reusePort = false, log, answer, refuse } = options;
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -65,7 +67,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<RunningEn
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, reusePort }, () => {
       server.removeListener('error', reject);
       resolve();
     });

@@ -9,6 +9,8 @@ export interface StatusOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** Whether other processes that say so too may bind it beside (SO_REUSEPORT). */
+  readonly reusePort?: boolean | undefined;
   readonly log: Logger;
 }
 

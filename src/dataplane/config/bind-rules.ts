@@ -13,6 +13,11 @@ export interface Publish {
   readonly hostPort: number;
   /** The port the listener has in its configuration. */
   readonly listenerPort: number;
+  /**
+   * Shared with other data planes that say so too (SO_REUSEPORT): the kernel gives each of them its part of the connections. Bound once there is a
+   * listener for it, since until then the others serve.
+   */
+  readonly reusePort?: boolean;
 }
 
 /**
@@ -22,7 +27,7 @@ export interface Publish {
 export interface BindRules {
   /** The pod's own IP: replaces the wildcard addresses `0.0.0.0` and `::`. */
   readonly address?: string | undefined;
-  /** Bound from the start and for good, whether or not a listener is there; a wildcard listener without `address` is reachable through these alone. */
+  /** Bound from the start (shared ones: from their first listener on) and for good, whether or not a listener is there; a wildcard listener without `address` is reachable through these alone. */
   readonly publish: readonly Publish[];
 }
 

@@ -26,6 +26,8 @@ export class ListenerSet {
   readonly #updateDrainMs: number;
   readonly #entries = new Map<string, Entry>();
   readonly #published: { readonly publish: Publish; readonly port: Port }[] = [];
+  /** Shared published ports that are bound, or about to be. */
+  readonly #sharing = new Set<Publish>();
   /** Chains that are not part of a listener any more but still have connections. */
   readonly #draining = new Set<FilterChain>();
   #closing = false;
@@ -37,13 +39,14 @@ export class ListenerSet {
   }
 
   /**
-   * Binds the published ports.
-   * @returns them in the order of the rules, with the port that was chosen where 0 was asked for
+   * Binds the published ports, except those that are shared: these follow with their listeners.
+   * @returns all of them in the order of the rules, with the port that was chosen where 0 was asked for
    * @throws ConfigError when one can't be bound; none is bound then
    */
   async publish(): Promise<Publish[]> {
     try {
       for (const publish of this.#rules.publish) {
+        if (publish.reusePort) continue;
         const port = await Port.bind({ host: publish.host, port: publish.hostPort });
         this.#published.push({ publish, port });
       }
@@ -51,7 +54,10 @@ export class ListenerSet {
       for (const { port } of this.#published.splice(0)) await port.close();
       throw error;
     }
-    return this.#published.map(({ publish, port }) => ({ ...publish, hostPort: port.endpoint.port }));
+    return this.#rules.publish.map((publish) => ({
+      ...publish,
+      hostPort: this.#published.find((bound) => bound.publish === publish)?.port.endpoint.port ?? publish.hostPort,
+    }));
   }
 
   /**
@@ -76,7 +82,7 @@ export class ListenerSet {
           bound.push(await Port.bind(endpoint));
         } catch (error) {
           // Who comes from outside comes through the published port; the pod's own address is a convenience then.
-          if (!this.#published.some(({ publish }) => publish.listenerPort === endpoint.port)) throw error;
+          if (!this.#rules.publish.some(({ listenerPort }) => listenerPort === endpoint.port)) throw error;
           this.#services.dataplane.log.warn(
             { listener: config.name, reason: (error as Error).message },
             'listener is served on its published port only',
@@ -96,8 +102,11 @@ export class ListenerSet {
     this.#entries.set(config.name, entry);
   }
 
-  /** Lets the prepared version take new connections. The chains that it no longer has are drained. */
-  activate(name: string): void {
+  /**
+   * Lets the prepared version take new connections, at once. The chains that it no longer has are drained.
+   * @returns resolves when the shared ports that are published for it are bound too
+   */
+  async activate(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     const listener = entry?.warming;
     if (entry === undefined || listener === undefined) return;
@@ -120,6 +129,7 @@ export class ListenerSet {
     }
     this.#pointPublished();
     this.#retire(before, listener);
+    await this.#publishShared(listener);
   }
 
   /** Accepts no more for this listener; its connections are drained. */
@@ -161,6 +171,31 @@ export class ListenerSet {
     this.#closing = true;
     for (const { port } of this.#published) void port.close();
     for (const { ports } of this.#entries.values()) for (const port of ports.values()) void port.close();
+  }
+
+  /** Binds the shared ports that are published for a listener, unless they are. One that can't be bound costs only itself. */
+  async #publishShared(listener: Listener): Promise<void> {
+    if (!listener.bindsPort) return;
+    for (const publish of this.#rules.publish) {
+      if (!publish.reusePort || this.#sharing.has(publish)) continue;
+      if (!listener.endpoints.some(({ port }) => port === publish.listenerPort)) continue;
+      this.#sharing.add(publish);
+      try {
+        const port = await Port.bind({ host: publish.host, port: publish.hostPort }, true);
+        if (this.#closing) {
+          await port.close();
+          continue;
+        }
+        this.#published.push({ publish, port });
+        this.#pointPublished();
+      } catch (error) {
+        this.#sharing.delete(publish); // the next version of the listener may have more luck
+        this.#services.dataplane.log.error(
+          { listener: listener.name, reason: (error as Error).message },
+          'published port is not served',
+        );
+      }
+    }
   }
 
   /** A published port leads to the listener that has the port it stands for. */

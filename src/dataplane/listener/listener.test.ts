@@ -38,7 +38,7 @@ async function listen(accessLog: { name: string }[]) {
   const [published] = await set.publish();
   const chain = xds.chain(xds.tcpFilter('unused'), { serverNames: ['a.test'] }, xds.tlsSocket('one'));
   await set.prepare(xds.listener(8443, [chain], { accessLog }));
-  set.activate('0.0.0.0_8443');
+  await set.activate('0.0.0.0_8443');
   return { port: published?.hostPort ?? 0, records };
 }
 

@@ -31,8 +31,11 @@ export class Port {
     });
   }
 
-  /** @throws ConfigError that says why it can't be bound, and what to do */
-  static async bind(endpoint: Endpoint): Promise<Port> {
+  /**
+   * @param reusePort whether other processes that say so too may bind it beside (each worker has a socket of its own then)
+   * @throws ConfigError that says why it can't be bound, and what to do
+   */
+  static async bind(endpoint: Endpoint, reusePort = false): Promise<Port> {
     const server = createServer({ pauseOnConnect: true, noDelay: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', (error: NodeJS.ErrnoException) =>
@@ -40,7 +43,7 @@ export class Port {
     );
     // `::` alone, not IPv4 as well: Envoy's ipv4_compat is off by default, and `0.0.0.0` may be bound beside it.
     server.listen(
-      { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, ipv6Only: endpoint.host === '::' },
+      { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, ipv6Only: endpoint.host === '::', reusePort },
       resolve,
     );
     await promise;

@@ -59,7 +59,7 @@ async function listen(chains: ReturnType<typeof xds.chain>[], listenerInit: Para
   undo.push(() => set.close());
   const [published] = await set.publish();
   await set.prepare(xds.listener(8443, chains, listenerInit));
-  set.activate('0.0.0.0_8443');
+  await set.activate('0.0.0.0_8443');
   const port = published?.hostPort ?? 0;
   const count = (name: string) => stats.counter(`listener.0.0.0.0_8443.${name}`).value;
   return { port, secrets, seen, count, set };

@@ -119,8 +119,8 @@ export class Worker implements WorkerPort {
   }
 
   async activate(typeUrl: TypeUrl, names: readonly string[]): Promise<void> {
-    const prepared = typeUrl === TypeUrl.Cluster ? this.#clusters : this.#listeners;
-    for (const name of names) prepared.activate(name);
+    if (typeUrl === TypeUrl.Cluster) for (const name of names) this.#clusters.activate(name);
+    else await Promise.all(names.map((name) => this.#listeners.activate(name)));
   }
 
   async stats(): Promise<StatsSnapshot> {
