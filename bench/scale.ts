@@ -127,15 +127,15 @@ function buildInProcess(many: string): { parseMs: number; buildMs: number; rebui
   const t0 = performance.now();
   const { objects: loaded } = loadDocuments(`${base}---\n${many}`, 'many.yaml');
   const t1 = performance.now();
-  const gateway = ingressGatewayObjects('127.0.0.2');
-  const pod = gateway[4];
+  const gateway = ingressGatewayObjects();
+  const [, , , deployment] = gateway;
   const node = {
-    id: `router~127.0.0.2~${pod.metadata.name}.istio-system~istio-system.svc.cluster.local`,
+    id: `router~127.0.0.2~istio-ingressgateway-0.istio-system~istio-system.svc.cluster.local`,
     type: 'router' as const,
     ip: '127.0.0.2',
-    podName: pod.metadata.name,
+    podName: 'istio-ingressgateway-0',
     namespace: 'istio-system',
-    labels: pod.metadata.labels ?? {},
+    labels: deployment.metadata.labels ?? {},
     cluster: 'istio-ingressgateway.istio-system',
     http2: false,
   };

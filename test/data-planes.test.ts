@@ -23,7 +23,10 @@ async function envoysOf(limen: Limen): Promise<number[]> {
   const { stdout } = await run('ps', ['-ax', '-o', 'pid=,stat=,args=']);
   return stdout
     .split('\n')
-    .filter((line) => line.includes(join(limen.home, 'envoy/bootstrap.json')) && !/^\s*\d+\s+Z/.test(line))
+    .filter(
+      (line) =>
+        line.includes(join(limen.home, 'envoy/')) && line.includes('bootstrap.json') && !/^\s*\d+\s+Z/.test(line),
+    )
     .map((line) => Number.parseInt(line, 10));
 }
 

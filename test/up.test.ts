@@ -118,7 +118,7 @@ describeWith(['curl'], 'a running limen up', () => {
 
   it('leaves no data plane and no container behind when it is killed itself', async () => {
     running.applyExample('coolstore/apps.yaml');
-    await running.until('the pods run', () => running.output.match(/pod runs/g)?.length === 2);
+    await running.until('the pods run', () => running.output.match(/pod runs/g)?.length === 3); // the gateway's too
     const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(instance().pid)]);
     const children = stdout.trim().split(/\s+/).map(Number);
     expect(children).toHaveLength(3);

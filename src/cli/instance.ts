@@ -10,6 +10,8 @@ export interface InstancePort {
   port: number;
   servicePort: number;
   portName: string;
+  /** It stands for the node port of that Service port. */
+  isNodePort?: true;
 }
 
 /** A data plane of the instance. */

@@ -24,7 +24,7 @@ export interface ValidateIo {
  */
 export async function validate(paths: string[], io: ValidateIo): Promise<number> {
   const store = new Store();
-  for (const object of ingressGatewayObjects('127.0.0.1')) store.put(object);
+  for (const object of ingressGatewayObjects()) store.put(object);
   const { files, objects, problems } = await readFiles(paths, store);
   const places = new Map<string, LoadedObject>();
   for (const loaded of objects) {

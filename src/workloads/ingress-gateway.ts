@@ -1,9 +1,8 @@
-// The default gateway that is there before any configuration: Deployment, Service, ServiceAccount and Pod
+// The default gateway that is there before any configuration: Deployment, Service and ServiceAccount
 // `istio-ingressgateway` in istio-system, as Istio's default profile installs them.
 
-import { createHash } from 'node:crypto';
 import type { ResourceObject } from '../resources/object.ts';
-import type { Deployment, Pod, Service } from '../resources/types.ts';
+import type { Deployment, Service } from '../resources/types.ts';
 
 const NAMESPACE = 'istio-system';
 const NAME = 'istio-ingressgateway';
@@ -27,14 +26,13 @@ const PORTS = [
 
 const CONTAINER_PORTS = [15021, 8080, 8443, 31400, 15443, 15090];
 
-/**
- * The objects of the default gateway.
- * @param podIP the address its pod has on this machine
- */
-export function ingressGatewayObjects(
-  podIP: string,
-): [namespace: ResourceObject, ResourceObject, Service, Deployment, Pod] {
-  const hash = createHash('sha256').update(NAME).digest('hex');
+/** The objects of the default gateway. */
+export function ingressGatewayObjects(): [
+  namespace: ResourceObject,
+  serviceAccount: ResourceObject,
+  Service,
+  Deployment,
+] {
   const podTemplate = {
     metadata: { labels: LABELS },
     spec: {
@@ -77,13 +75,6 @@ export function ingressGatewayObjects(
       kind: 'Deployment',
       metadata: { name: NAME, namespace: NAMESPACE, labels: LABELS },
       spec: { replicas: 1, selector: { matchLabels: { app: LABELS.app, istio: LABELS.istio } }, template: podTemplate },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: `${NAME}-${hash.slice(0, 10)}-${hash.slice(10, 15)}`, namespace: NAMESPACE, labels: LABELS },
-      spec: podTemplate.spec,
-      status: { phase: 'Running', podIP, conditions: [{ type: 'Ready', status: 'True' }] },
     },
   ];
 }

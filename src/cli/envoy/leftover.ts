@@ -1,7 +1,7 @@
-// The Envoy of a run of which every process was killed at once (`pkill -9 limen`), so that none could end it: it holds the ports of the next run.
+// The Envoys of a run of which every process was killed at once (`pkill -9 limen`), so that none could end them: they hold the ports of the next run.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -26,9 +26,24 @@ export function forgetEnvoy(directory: string): void {
 
 /**
  * Ends what a run before left behind.
- * @returns its process id, or undefined where there was nothing
+ * @param directory with a folder for each Envoy; they go
+ * @returns the process ids
  */
-export async function endLeftoverEnvoy(directory: string): Promise<number | undefined> {
+export async function endLeftoverEnvoys(directory: string): Promise<number[]> {
+  const pids = await Promise.all(foldersIn(directory).map((folder) => endLeftoverEnvoy(join(directory, folder))));
+  rmSync(directory, { recursive: true, force: true });
+  return pids.filter((pid) => pid !== undefined);
+}
+
+function foldersIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // there was no Envoy
+  }
+}
+
+async function endLeftoverEnvoy(directory: string): Promise<number | undefined> {
   const pid = recordedEnvoy(directory);
   forgetEnvoy(directory);
   if (pid === undefined || !commandOf(pid).includes(bootstrapFileIn(directory))) return undefined;

@@ -1,5 +1,5 @@
-// Published ports of an Envoy: numbers for those that may be any free one (it is to have the same at each start, so it can't choose), and
-// reservations, since Envoy binds a port only when it has a listener for it, and until then nobody could tell that it is spoken for.
+// Published ports: numbers for those that may be any free one (all pods of a Service are to have the same, at each start), and reservations,
+// since a port is bound only when there is a listener for it, and until then nobody could tell that it is spoken for.
 
 import { createSocket } from 'node:dgram';
 import { createServer, isIP } from 'node:net';
@@ -41,7 +41,7 @@ export async function isReserved(address: string, port: number): Promise<boolean
 }
 
 /**
- * A port that is free now, and reserved from now on.
+ * A port that is free now, and reserved from now on, to the end of this process.
  * @param random from 0 up to, not including, 1
  * @throws Error where the address can't be bound at all
  */

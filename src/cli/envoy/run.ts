@@ -20,14 +20,14 @@ import { canOpenStdout, createFifo } from './fifo.ts';
 import { bootstrapFileIn, forgetEnvoy, recordEnvoy } from './leftover.ts';
 import { lineSplitter } from './lines.ts';
 import { logFlags, logLine, parseLogLine } from './log-lines.ts';
-import { freePort, reservePort, whyNotBindable } from './ports.ts';
+import { freePort, whyNotBindable } from './ports.ts';
 
 /** The flags of a data plane that is an Envoy. */
 export interface EnvoyFlags extends ProxyFlags {
   envoy: {
     /** The program. */
     path: string;
-    /** A folder for the bootstrap. */
+    /** A folder of its own, for the bootstrap. */
     directory: string;
   };
 }
@@ -106,6 +106,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
       killNow();
       rmSync(envoy.bootstrapFile, { force: true });
       forgetEnvoy(flags.envoy.directory);
+      rmSync(flags.envoy.directory, { recursive: true, force: true });
     }
   } catch (error) {
     report({ type: 'fatal', message: (error as Error).message });
@@ -128,10 +129,7 @@ async function bindOf({ address, publish = [], reusePort = false }: EnvoyFlags, 
         { reason: explainBindError({ host: address, port: listenerPort }, taken, 'publish on') },
         'listener is served on its published port only',
       );
-    // Failing to reserve a port that was asked for is no reason not to try it: UDP may be something else's.
-    if (hostPort !== 0) await reservePort(host, hostPort);
-    const port = hostPort === 0 ? await freePort(host) : hostPort;
-    entries.push({ address: host, port, listenerPort, only: taken !== undefined });
+    entries.push({ address: host, port: hostPort, listenerPort, only: taken !== undefined });
   }
   // The two listeners of the bootstrap must not be the reason why nothing starts.
   for (const port of [STATUS_PORT, PROMETHEUS_PORT]) {

@@ -38,6 +38,12 @@ describe('a proxy is meant by', () => {
     expect(selectProxy([ingress, mine], undefined, 'istioinaction')).toBe(mine);
   });
 
+  it('the name of a workload with several pods: the first of them', () => {
+    const second = proxy('istio-ingressgateway', 'istio-system', 'istio-ingressgateway-7d5f8c-fghij');
+    expect(selectProxy([ingress, second, mine], 'deploy/istio-ingressgateway', 'istio-system')).toBe(ingress);
+    expect(selectProxy([ingress, second, mine], second.pod, undefined)).toBe(second);
+  });
+
   it('a name that is in two namespaces, with -n or .NAMESPACE; the latter wins', () => {
     expect(selectProxy([ingress, mine, twin], 'my-user-gateway', 'test')).toBe(twin);
     expect(selectProxy([ingress, mine, twin], 'deploy/my-user-gateway.istioinaction', 'test')).toBe(mine);

@@ -48,10 +48,16 @@ export function selectProxy(
   const dot = name.lastIndexOf('.');
   const named = dot > 0 ? matches(name.slice(0, dot), name.slice(dot + 1)) : [];
   const found = named.length > 0 ? named : matches(name, namespace);
-  if (found.length === 1) return found[0] as InstanceProxy;
+  const [first, ...others] = found;
+  // Any pod of a workload speaks for it, as for kubectl; names that stand for several are nobody's.
+  if (first !== undefined && others.every((other) => isSameWorkload(first, other))) return first;
   if (found.length > 1) throw new Error(`${argument} could be any of several proxies; ${listing(found)}`);
   const where = namespace === undefined || dot > 0 ? '' : ` in namespace ${namespace}`;
   throw new Error(`there is no ${argument}${where}; ${listing(proxies)}`);
+}
+
+function isSameWorkload(one: InstanceProxy, other: InstanceProxy): boolean {
+  return one.workload === other.workload && one.namespace === other.namespace;
 }
 
 /** `istio-ingressgateway-0.istio-system` */

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { kubeconfig } from '../../apiserver/pki/kubeconfig.ts';
 import { openPki } from '../../apiserver/pki/pki.ts';
 import { type ApiServer, startApiServer } from '../../apiserver/server.ts';
+import type { PodAccess } from '../../apiserver/streaming/pod-access.ts';
 import type { Store } from '../../store/store.ts';
 import { kubeconfigFile } from '../kubeconfig-file.ts';
 import { VERSION } from '../version.ts';
@@ -16,6 +17,8 @@ export interface ApiOptions {
   home: string;
   store: Store;
   log: Logger;
+  /** Leads to the logs, containers and ports of running pods. */
+  podAccess: PodAccess;
   /** `--api-port`; without it the port of the run before, else kube-apiserver's own, else any free one. */
   port?: number;
 }
@@ -37,11 +40,12 @@ const DEFAULT_PORT = 6443;
  * Starts the API server of a home and writes the kubeconfig.
  * @throws Error for the user: the port asked for is taken
  */
-export async function serveApi({ home, store, log, port }: ApiOptions): Promise<Api> {
+export async function serveApi({ home, store, log, podAccess, port }: ApiOptions): Promise<Api> {
   const file = kubeconfigFile(home);
   const pki = await openPki(join(home, PKI), new Date());
   const before = portIn(file);
-  const start = (candidate: number) => startApiServer({ store, pki, port: candidate, log, machine: machine() });
+  const start = (candidate: number) =>
+    startApiServer({ store, pki, port: candidate, log, podAccess, machine: machine() });
   const server =
     port === undefined
       ? await firstFree([...new Set([before ?? DEFAULT_PORT, DEFAULT_PORT, 0])], start)

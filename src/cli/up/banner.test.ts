@@ -4,14 +4,30 @@ import { curlLine, formatBanner } from './banner.ts';
 const http = { name: 'http2', port: 80, targetPort: 8080, address: '127.0.0.1', hostPort: 8080 };
 
 describe('the ready banner', () => {
-  it('shows where each port leads, what moved and why, a curl line, the kubeconfig, and how long it took', () => {
+  it('shows each gateway, where its ports lead, what moved and why, a curl line, the kubeconfig, and how long it took', () => {
     const text = formatBanner(
       {
         version: '1.2.3',
-        gateway: 'istio-ingressgateway.istio-system',
-        published: [
-          { ...http, open: true, note: 'port 80 is taken' },
-          { name: 'tls', port: 15443, targetPort: 15443, address: '127.0.0.1', hostPort: 15443, open: false },
+        gateways: [
+          {
+            name: 'istio-ingressgateway.istio-system',
+            pods: 3,
+            published: [
+              { ...http, open: true, note: 'port 80 is taken' },
+              { name: 'tls', port: 15443, targetPort: 15443, address: '127.0.0.1', hostPort: 15443, open: false },
+            ],
+          },
+          { name: 'inner.default', pods: 1, published: [] },
+          {
+            name: 'my-user-gateway.istioinaction',
+            pods: 1,
+            published: [
+              {
+                ...{ name: 'tcp', port: 30007, targetPort: 31400, nodePort: 30100 },
+                ...{ address: '127.0.0.1', hostPort: 30100, isNodePort: true, open: true },
+              },
+            ],
+          },
         ],
         kubeconfig: '/home/you/.limen/kubeconfig',
         tries: [
@@ -25,9 +41,14 @@ describe('the ready banner', () => {
     expect(text).toBe(`
 Limen 1.2.3  12 objects
 
-  istio-ingressgateway.istio-system
+  istio-ingressgateway.istio-system  (3 pods)
     http2  127.0.0.1:8080   Service port 80 → listener 8080  (port 80 is taken)
     tls    127.0.0.1:15443  Service port 15443 → listener 15443  (no listener yet)
+
+  inner.default  (no published ports)
+
+  my-user-gateway.istioinaction
+    tcp    127.0.0.1:30100  node port 30100 → Service port 30007 → listener 31400
 
   Try
     curl -H "Host: webapp.istioinaction.io" http://127.0.0.1:8080/api/catalog

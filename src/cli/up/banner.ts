@@ -10,12 +10,19 @@ export interface TryLine {
   virtualService: string;
 }
 
+/** A gateway, and where it is reached. */
+export interface PublishedGateway {
+  /** `istio-ingressgateway.istio-system` */
+  name: string;
+  /** How many share the ports. */
+  pods: number;
+  published: readonly (PublishedPort & { open: boolean })[];
+}
+
 /** What there is to say. */
 export interface Banner {
   version: string;
-  /** `istio-ingressgateway.istio-system` */
-  gateway: string;
-  published: readonly (PublishedPort & { open: boolean })[];
+  gateways: readonly PublishedGateway[];
   tries: readonly TryLine[];
   /** The path of the kubeconfig. */
   kubeconfig: string;
@@ -28,23 +35,27 @@ export function formatBanner(banner: Banner, color: boolean): string {
   const bold = (text: string) => (color ? `\u001b[1m${text}\u001b[0m` : text);
   const dim = (text: string) => (color ? `\u001b[2m${text}\u001b[0m` : text);
   const green = (text: string) => (color ? `\u001b[32m${text}\u001b[0m` : text);
-  const lines = [
-    '',
-    `${bold('Limen')} ${banner.version}  ${dim(`${banner.objects} objects`)}`,
-    '',
-    `  ${bold(banner.gateway)}`,
-  ];
-  const nameWidth = Math.max(...banner.published.map((port) => port.name.length), 0);
-  const addressWidth = Math.max(...banner.published.map((port) => addressOf(port).length), 0);
-  for (const port of banner.published) {
-    const chain = `Service port ${port.port} → listener ${port.targetPort}`;
-    const note = [port.note, port.open ? undefined : 'no listener yet'].filter((text) => text !== undefined).join('; ');
-    const address = addressOf(port).padEnd(addressWidth);
-    lines.push(
-      `    ${port.name.padEnd(nameWidth)}  ${port.open ? address : dim(address)}  ${dim(chain + (note === '' ? '' : `  (${note})`))}`,
+  const lines = ['', `${bold('Limen')} ${banner.version}  ${dim(`${banner.objects} objects`)}`];
+  const all = banner.gateways.flatMap(({ published }) => published);
+  const nameWidth = Math.max(...all.map((port) => port.name.length), 0);
+  const addressWidth = Math.max(...all.map((port) => addressOf(port).length), 0);
+  for (const { name, pods, published } of banner.gateways) {
+    const count = pods > 1 ? `${pods} pods` : undefined;
+    const heading = [count, published.length === 0 ? 'no published ports' : undefined].filter(
+      (text) => text !== undefined,
     );
+    lines.push('', `  ${bold(name)}${heading.length === 0 ? '' : dim(`  (${heading.join('; ')})`)}`);
+    for (const port of published) {
+      const chain = `${port.isNodePort ? `node port ${port.hostPort} → ` : ''}Service port ${port.port} → listener ${port.targetPort}`;
+      const notes = [port.note, port.open ? undefined : 'no listener yet'].filter((text) => text !== undefined);
+      const address = addressOf(port).padEnd(addressWidth);
+      lines.push(
+        `    ${port.name.padEnd(nameWidth)}  ${port.open ? address : dim(address)}  ${dim(chain + (notes.length === 0 ? '' : `  (${notes.join('; ')})`))}`,
+      );
+    }
   }
-  const http = banner.published.find((port) => port.targetPort === 8080 && port.open);
+  if (banner.gateways.length === 0) lines.push('', '  no gateway runs');
+  const http = all.find((port) => port.targetPort === 8080 && port.open);
   if (http !== undefined && banner.tries.length > 0) {
     lines.push('', `  ${bold('Try')}`);
     for (const { host, path } of banner.tries) lines.push(`    ${curlLine(host, path, http)}`);

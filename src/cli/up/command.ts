@@ -1,10 +1,10 @@
-// `limen up`, the first steps: the data plane's process is started before anything else is loaded, so that both load side by side.
+// `limen up`, the first steps: a data plane's process is started before anything else is loaded, so that both load side by side.
 
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findEnvoy } from '../envoy/program.ts';
 import type { UpOptions } from './serve.ts';
-import { startDataPlane } from './supervise.ts';
+import { supplyDataPlanes } from './spare.ts';
 
 /** The programs of the data planes. The same file type as this one: source in a checkout, JavaScript in the built package. */
 const PROGRAMS = { limen: moduleFile('./data-plane-process'), envoy: moduleFile('../envoy/envoy-process') };
@@ -17,14 +17,14 @@ const PROGRAMS = { limen: moduleFile('./data-plane-process'), envoy: moduleFile(
 export async function runUp(options: UpOptions, process: NodeJS.Process): Promise<number> {
   if (options.dataPlane === 'limen' && options.envoyPath !== undefined)
     throw new Error('--envoy-path: expected beside --data-plane envoy');
-  const dataPlane = startDataPlane(PROGRAMS[options.dataPlane]);
+  const dataPlanes = supplyDataPlanes(PROGRAMS[options.dataPlane]);
   try {
     const envoy = options.dataPlane === 'envoy' ? findEnvoy(options.envoyPath, process.env) : undefined;
     envoy?.catch(() => {}); // awaited below
     const { serve } = await import('./serve.ts');
-    return await serve(options, { dataPlane, envoy: await envoy }, process);
+    return await serve(options, { dataPlanes, envoy: await envoy }, process);
   } finally {
-    await dataPlane.drain();
+    await dataPlanes.close();
   }
 }
 

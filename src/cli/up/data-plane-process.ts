@@ -4,6 +4,8 @@ import { enableCompileCache } from 'node:module';
 import type { ProxyFlags } from '../proxy.ts';
 
 enableCompileCache();
+// Its output goes to the supervisor, which may end first.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 const flags = new Promise<ProxyFlags | undefined>((resolve) => {
   process.once('message', (message) => resolve(message as ProxyFlags));
   process.once('disconnect', () => resolve(undefined)); // the supervisor ended before it had anything to serve

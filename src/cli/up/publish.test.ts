@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choosePorts, parsePublish } from './publish.ts';
+import { chooseNodePorts, choosePorts, parsePublish, type ServicePort, type TryPort } from './publish.ts';
 
 const service = {
   name: 'istio-system/istio-ingressgateway',
@@ -8,7 +8,8 @@ const service = {
     { name: 'https', port: 443, targetPort: 8443 },
   ],
 };
-const free = async () => undefined;
+const machine = (probe: TryPort['probe']): TryPort => ({ probe, anyPort: async () => 23456 });
+const free = machine(async () => undefined);
 
 describe('--publish', () => {
   it('takes HOSTPORT:SERVICEPORT on 127.0.0.1, and an address of its own', () => {
@@ -35,7 +36,7 @@ describe('published ports', () => {
 
   it('move up by 8000 where the number is taken or needs privileges, and say so', async () => {
     const probe = async (_: string, port: number) => ({ 80: 'EADDRINUSE', 443: 'EACCES' })[port];
-    const ports = await choosePorts(service, [], probe);
+    const ports = await choosePorts(service, [], machine(probe));
     expect(ports.map(({ hostPort, note }) => [hostPort, note])).toEqual([
       [8080, 'port 80 is taken'],
       [8443, 'port 443 needs privileges'],
@@ -43,9 +44,13 @@ describe('published ports', () => {
   });
 
   it('move to any free port where number + 8000 is taken too', async () => {
-    const ports = await choosePorts(service, [], async (_, port) => (port === 443 ? undefined : 'EADDRINUSE'));
+    const ports = await choosePorts(
+      service,
+      [],
+      machine(async (_, port) => (port === 443 ? undefined : 'EADDRINUSE')),
+    );
     expect(ports.map(({ hostPort, note }) => [hostPort, note])).toEqual([
-      [0, 'port 80 is taken, and so is 8080'],
+      [23456, 'port 80 is taken, and so is 8080'],
       [443, undefined],
     ]);
   });
@@ -57,12 +62,28 @@ describe('published ports', () => {
   });
 
   it('that were requested and are taken are an error that names the port and what to do', async () => {
-    await expect(choosePorts(service, [parsePublish('9000:80')], async () => 'EADDRINUSE')).rejects.toThrow(
-      /127\.0\.0\.1:9000 is taken.*publish on another port/,
-    );
+    await expect(
+      choosePorts(
+        service,
+        [parsePublish('9000:80')],
+        machine(async () => 'EADDRINUSE'),
+      ),
+    ).rejects.toThrow(/127\.0\.0\.1:9000 is taken.*publish on another port/);
   });
 
   it('of a Service port that does not exist are an error that lists those that do', async () => {
     await expect(choosePorts(service, [parsePublish('9000:81')], free)).rejects.toThrow('no port 81; it has 80, 443');
+  });
+
+  it('that may be any are one number for all pods', async () => {
+    expect(await choosePorts(service, [parsePublish('0:80')], free)).toMatchObject([{ port: 80, hostPort: 23456 }]);
+  });
+
+  it('of nodes have their own number, or are not there', async () => {
+    const [http, https] = service.ports.map((port, index) => ({ ...port, nodePort: 31380 + index }));
+    const taken = machine(async (_, port) => (port === 31381 ? 'EADDRINUSE' : undefined));
+    expect(await chooseNodePorts([http, https, ...service.ports] as ServicePort[], taken)).toEqual([
+      { ...http, address: '127.0.0.1', hostPort: 31380, isNodePort: true },
+    ]);
   });
 });

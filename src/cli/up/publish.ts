@@ -17,18 +17,27 @@ export interface ServicePort {
   port: number;
   /** The port the gateway's listener binds in its pod. */
   targetPort: number;
+  /** The port that leads to it on every node of a cluster. */
+  nodePort?: number;
 }
 
 /** A port of this machine that leads to a Service port. */
 export interface PublishedPort extends ServicePort {
   address: string;
   hostPort: number;
+  /** It stands for the Service's node port. */
+  isNodePort?: true;
   /** Why it is not the Service port's own number, or undefined where it is (or was asked for). */
   note?: string;
 }
 
-/** Tries to bind an address; tells why it can't (an errno code such as EADDRINUSE), or undefined when it can. */
-export type ProbePort = (address: string, port: number) => Promise<string | undefined>;
+/** What there is to be had on this machine. */
+export interface TryPort {
+  /** Tries to bind an address; tells why it can't (an errno code such as EADDRINUSE), or undefined when it can. */
+  probe: (address: string, port: number) => Promise<string | undefined>;
+  /** Any port that is free. */
+  anyPort: (address: string) => Promise<number>;
+}
 
 /** What is added to a Service's port number where that one is taken or needs privileges: 80 → 8080, 443 → 8443. */
 const FALLBACK_OFFSET = 8000;
@@ -53,13 +62,13 @@ export function parsePublish(text: string): PublishRequest {
 /**
  * The ports to publish.
  * @param requests what `--publish` asked for; when there is none, every Service port on 127.0.0.1 under its own number, or that + 8000,
- *   or any free one, whichever can be bound first
+ *   or any free one, whichever can be bound first. Never 0: all pods of a Service are to have the same number, and after a restart too.
  * @throws Error for a Service port that does not exist or a requested port that can't be bound
  */
 export async function choosePorts(
   service: { name: string; ports: readonly ServicePort[] },
   requests: readonly PublishRequest[],
-  probe: ProbePort,
+  { probe, anyPort }: TryPort,
 ): Promise<PublishedPort[]> {
   if (requests.length > 0) {
     const published: PublishedPort[] = [];
@@ -76,7 +85,7 @@ export async function choosePorts(
         throw new Error(
           `--publish ${hostPort}:${servicePort}: ${explainBindError({ host: address, port: hostPort }, reason, 'publish on')}`,
         );
-      published.push({ ...port, address, hostPort });
+      published.push({ ...port, address, hostPort: hostPort === 0 ? await anyPort(address) : hostPort });
     }
     return published;
   }
@@ -95,9 +104,22 @@ export async function choosePorts(
     published.push({
       ...port,
       address,
-      hostPort: fallbackFits ? fallback : 0,
+      hostPort: fallbackFits ? fallback : await anyPort(address),
       note: fallbackFits ? why : `${why}, and so is ${fallback}`,
     });
+  }
+  return published;
+}
+
+/**
+ * The node ports to publish: those that are free. A node port is an exact number or none; who needs another way in has the Service's own ports.
+ */
+export async function chooseNodePorts(ports: readonly ServicePort[], { probe }: TryPort): Promise<PublishedPort[]> {
+  const address = '127.0.0.1';
+  const published: PublishedPort[] = [];
+  for (const port of ports) {
+    if (port.nodePort === undefined || (await probe(address, port.nodePort)) !== undefined) continue;
+    published.push({ ...port, address, hostPort: port.nodePort, isNodePort: true });
   }
   return published;
 }

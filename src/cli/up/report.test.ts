@@ -55,7 +55,7 @@ describe('what cannot be served is logged', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'limen-report-'));
     store = new Store();
-    for (const object of ingressGatewayObjects('127.0.0.1')) store.put(object);
+    for (const object of ingressGatewayObjects()) store.put(object);
     log = waitingLog();
     report = reportOn(store, () => source, log.log);
   });

@@ -1,0 +1,24 @@
+// What a gateway's pod is to xDS and to other commands: its node id, labels, and the workload it belongs to.
+
+import type { Pod } from '../../../resources/types.ts';
+
+/** `router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local` */
+export function nodeIdOf({ metadata }: Pod, ip: string): string {
+  const { name, namespace = 'default' } = metadata;
+  return `router~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`;
+}
+
+/** `key=value` each. */
+export function labelsOf({ metadata }: Pod): string[] {
+  return Object.entries(metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+}
+
+/** The name of the Deployment that a pod belongs to through its ReplicaSet; of a bare pod its own. */
+export function workloadOf({ metadata }: Pod): string {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+  const hash = metadata.labels?.['pod-template-hash'];
+  if (owner === undefined) return metadata.name;
+  return owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`)
+    ? owner.name.slice(0, -hash.length - 1)
+    : owner.name;
+}
