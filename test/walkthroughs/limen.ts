@@ -15,6 +15,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Instance } from '../../src/cli/instance.ts';
 import { DATA_PLANE } from './tools.ts';
 
 /** The checkout. */
@@ -150,12 +151,16 @@ export class Limen {
     return folder;
   }
 
-  /** The port of this machine that leads to a port of the gateway's Service. */
-  port(servicePort: number): number {
-    const instance = JSON.parse(readFileSync(join(this.home, 'instance.json'), 'utf8')) as {
-      proxies: { published: { port: number; servicePort: number }[] }[];
-    };
-    const found = instance.proxies[0]?.published.find((published) => published.servicePort === servicePort);
+  /** The gateways that serve, a pod each. */
+  proxies(workload = 'istio-ingressgateway'): Instance['proxies'] {
+    const { proxies } = JSON.parse(readFileSync(join(this.home, 'instance.json'), 'utf8')) as Instance;
+    return proxies.filter((proxy) => proxy.workload === workload);
+  }
+
+  /** The port of this machine that leads to a port of a gateway's Service. */
+  port(servicePort: number, workload?: string): number {
+    const published = this.proxies(workload)[0]?.published;
+    const found = published?.find((port) => port.servicePort === servicePort && !port.isNodePort);
     if (found === undefined) throw new Error(`the Service port ${servicePort} is not published`);
     return found.port;
   }

@@ -1,0 +1,203 @@
+import { pino } from 'pino';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Pod, Service } from '../../../resources/types.ts';
+import { Store } from '../../../store/store.ts';
+import type { ContainerToRun } from '../../../workloads/container-runtime.ts';
+import type { ProxyFlags } from '../../proxy.ts';
+import type { DataPlane } from '../data-plane.ts';
+import { PublishedServices } from './published-services.ts';
+import { GatewayRuntime } from './runtime.ts';
+
+/** A data plane without a process. */
+class FakeDataPlane implements DataPlane {
+  readonly pid: number;
+  flags: ProxyFlags | undefined;
+  /** Why it can't serve. */
+  readonly failure: string | undefined;
+  readonly #exit = Promise.withResolvers<number>();
+  readonly exit = this.#exit.promise;
+
+  constructor(pid: number, failure?: string) {
+    this.pid = pid;
+    this.failure = failure;
+  }
+
+  async serve(flags: ProxyFlags) {
+    this.flags = flags;
+    if (this.failure === undefined) return { admin: flags.adminAddress, published: [] };
+    this.end(1);
+    throw new Error(this.failure);
+  }
+  async stop() {
+    this.end(0);
+  }
+  kill() {
+    this.end(137);
+  }
+  end(code: number) {
+    this.#exit.resolve(code);
+  }
+}
+
+let store: Store;
+let started: FakeDataPlane[];
+let failure: string | undefined;
+
+beforeEach(() => {
+  store = new Store();
+  started = [];
+  failure = undefined;
+  store.put(service([80]));
+});
+
+function service(ports: readonly number[]): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'gateway', namespace: 'default' },
+    spec: {
+      type: 'LoadBalancer',
+      selector: { app: 'gateway' },
+      ports: ports.map((port) => ({ name: `p${port}`, port, targetPort: port + 8000 })),
+    },
+  };
+}
+
+function runtime({ sharePorts = true } = {}): GatewayRuntime {
+  return new GatewayRuntime({
+    log: pino({ level: 'silent' }),
+    startDataPlane() {
+      const dataPlane = new FakeDataPlane(started.length + 1, failure);
+      started.push(dataPlane);
+      return dataPlane;
+    },
+    services: new PublishedServices({
+      snapshot: () => store.snapshot,
+      requested: { service: '', ports: [] },
+      probe: async () => undefined,
+      anyPort: async () => 20_000,
+      reserve: async () => undefined,
+    }),
+    complete: (flags) => ({
+      ...flags,
+      ...{ xds: '127.0.0.1:1', workers: 1, drainTime: 0, logLevel: 'error', logFormat: 'text' },
+    }),
+    adminAddress: async (ip) => `${ip}:15000`,
+    sharePorts,
+    onChange: () => {},
+  });
+}
+
+function container(name: string, image = 'limen/proxy'): ContainerToRun {
+  const spec = { name: 'istio-proxy', image, ports: [{ containerPort: 8080 }] };
+  const pod: Pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'default',
+      labels: { app: 'gateway', 'pod-template-hash': '5f6d' },
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'gateway-5f6d', uid: 'uid', controller: true },
+      ],
+    },
+    spec: { serviceAccountName: 'gateway-account', containers: [spec] },
+  };
+  return { pod, spec, image, ip: '127.1.2.3', env: {}, command: [], args: [], restartCount: 0, write: () => {} };
+}
+
+/** What the n-th process that was started publishes. */
+const published = (index: number) => started[index]?.flags?.publish;
+
+describe('a gateway’s container', () => {
+  it('is a data plane with the identity of its pod', async () => {
+    const gateways = runtime();
+    const { pid, listening } = await gateways.start(container('gateway-5f6d-a'));
+    expect(await listening).toEqual(new Map([[8080, 8080]]));
+    expect(started[0]?.flags).toMatchObject({
+      nodeId: 'router~127.1.2.3~gateway-5f6d-a.default~default.svc.cluster.local',
+      label: ['app=gateway', 'pod-template-hash=5f6d'],
+      serviceAccount: 'gateway-account',
+      address: '127.1.2.3',
+      publish: ['127.0.0.1:80:8080'],
+      reusePort: true,
+    });
+    expect(pid).toBe(1);
+    expect(gateways.proxies).toMatchObject([{ workload: 'gateway', pod: 'gateway-5f6d-a', admin: '127.1.2.3:15000' }]);
+  });
+
+  it('ends when its process does, with its exit code', async () => {
+    const gateways = runtime();
+    const { listening, exit } = await gateways.start(container('a'));
+    await listening;
+    started[0]?.end(139);
+    expect(await exit).toBe(139);
+    expect(gateways.proxies).toEqual([]);
+  });
+
+  it('that can not start tells why, to who waits for all of them too', async () => {
+    failure = 'the port is taken';
+    const gateways = runtime();
+    const { listening, exit } = await gateways.start(container('a'));
+    await expect(listening).rejects.toThrow('the port is taken');
+    await expect(gateways.failed).rejects.toThrow('the port is taken');
+    expect(await exit).toBe(1);
+  });
+
+  it('goes on as another process when its Services change, and not when they do not', async () => {
+    const gateways = runtime();
+    const running = await gateways.start(container('a'));
+    await running.listening;
+    await gateways.servicesChanged();
+    expect(started).toHaveLength(1);
+    store.put(service([80, 443]));
+    await gateways.servicesChanged();
+    expect(started).toHaveLength(2);
+    expect(published(1)).toEqual(['127.0.0.1:80:8080', '127.0.0.1:443:8443']);
+    expect(running.pid).toBe(2);
+    expect(gateways.proxies).toHaveLength(1);
+    started[1]?.end(3);
+    expect(await running.exit).toBe(3);
+  });
+
+  it('ends when it can not go on', async () => {
+    const gateways = runtime();
+    const running = await gateways.start(container('a'));
+    await running.listening;
+    failure = 'no luck';
+    store.put(service([443]));
+    await gateways.servicesChanged();
+    expect(await running.exit).toBe(1);
+  });
+
+  it('of an image auto without the gateway template is refused', async () => {
+    await expect(runtime().start(container('a', 'auto'))).rejects.toThrow('inject.istio.io/templates: gateway');
+  });
+});
+
+describe('several pods of one Service', () => {
+  it('all have its published ports where the platform lets them share', async () => {
+    const gateways = runtime();
+    for (const name of ['a', 'b']) await (await gateways.start(container(name))).listening;
+    expect(published(0)).toEqual(['127.0.0.1:80:8080']);
+    expect(published(1)).toEqual(['127.0.0.1:80:8080']);
+  });
+
+  it('stand by elsewhere, and one takes over when the one that has them ends', async () => {
+    const gateways = runtime({ sharePorts: false });
+    for (const name of ['a', 'b']) await (await gateways.start(container(name))).listening;
+    expect(published(0)).toEqual(['127.0.0.1:80:8080']);
+    expect(published(1)).toEqual([]);
+    started[0]?.end(0);
+    await expect.poll(() => gateways.proxies.flatMap((proxy) => proxy.published)).toHaveLength(1);
+    expect(gateways.proxies).toMatchObject([{ pod: 'b' }]);
+  });
+
+  it('end together, and no other starts then', async () => {
+    const gateways = runtime();
+    for (const name of ['a', 'b']) await (await gateways.start(container(name))).listening;
+    await gateways.close();
+    expect(gateways.proxies).toEqual([]);
+    await expect(gateways.start(container('c'))).rejects.toThrow('ending');
+  });
+});
