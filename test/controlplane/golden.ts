@@ -2,6 +2,7 @@
 
 import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { INTERNAL_ADDRESSES } from '../../src/controlplane/listeners/http.ts';
+import type { ProxyNode } from '../../src/controlplane/node.ts';
 import { createPushContext } from '../../src/controlplane/push-context.ts';
 import { retryPolicy } from '../../src/controlplane/routes/retry.ts';
 import { type Notice, translate } from '../../src/controlplane/translate.ts';
@@ -69,8 +70,20 @@ export function toJsonResources(resources: ResourceSet): JsonResources {
   );
 }
 
+/** The proxy of a golden that is not for the default gateway: `# proxy: POD.NAMESPACE LABEL=VALUE,…`. */
+function nodeOf(text: string): ProxyNode {
+  const [, podName, namespace, labels] = /^# proxy: ([^.\s]+)\.(\S+) (\S+)$/m.exec(text) ?? [];
+  if (podName === undefined || namespace === undefined || labels === undefined) return NODE;
+  return {
+    ...NODE,
+    id: `router~127.0.0.2~${podName}.${namespace}~${namespace}.svc.cluster.local`,
+    ...{ ip: '127.0.0.2', podName, namespace, cluster: `${podName}.${namespace}` },
+    labels: Object.fromEntries(labels.split(',').map((label) => label.split('=') as [string, string])),
+  };
+}
+
 /**
- * Translates the documents of a golden. Its first line may say what is worth showing: `# shows: RDS LDS`. The default
+ * Translates the documents of a golden. Its first lines may say what is worth showing: `# shows: RDS LDS`, and for which proxy. The default
  * gateway's Service is there unless the input has its own, and then its clusters are not shown.
  */
 export async function translateYaml(
@@ -85,7 +98,7 @@ export async function translateYaml(
   const all: ResourceObject[] = objects.map(({ object }) => object);
   const ownService = all.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'istio-ingressgateway');
   if (!ownService) all.push(GATEWAY_SERVICE);
-  const { resources, notices } = translate(createPushContext(Snapshot.of(all)), NODE);
+  const { resources, notices } = translate(createPushContext(Snapshot.of(all)), nodeOf(text));
   const json = toJsonResources(resources);
   const types = /^# shows: (.*)$/m.exec(text)?.[1]?.split(' ') ?? Object.keys(json);
   const shown: Record<string, JsonValue> = {};

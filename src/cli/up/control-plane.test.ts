@@ -18,7 +18,7 @@ afterEach(async () => {
 /** A control plane, and the proxies that it has told of in its report and not said to be gone. */
 async function started() {
   const store = new Store();
-  store.apply('built-in', ingressGatewayObjects('127.0.0.1'));
+  store.apply('built-in', ingressGatewayObjects());
   const told = new Set<object>();
   const changes = new EventTarget();
   let translations = 0;
