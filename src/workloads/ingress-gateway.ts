@@ -3,28 +3,13 @@
 
 import type { ResourceObject } from '../resources/object.ts';
 import type { Deployment, Service } from '../resources/types.ts';
+import { gatewayObjects } from './install/gateway-objects.ts';
 
 const NAMESPACE = 'istio-system';
-const NAME = 'istio-ingressgateway';
-
-/** Labels of the gateway's pods: what a Gateway's `selector` is held against. */
-const LABELS = {
-  app: NAME,
-  istio: 'ingressgateway',
-  'service.istio.io/canonical-name': NAME,
-  'service.istio.io/canonical-revision': 'latest',
+/** In a cluster they are drawn at random; these are the same on every machine. */
+const NODE_PORTS: Readonly<Record<string, number>> = {
+  ...{ 'status-port': 31021, http2: 31380, https: 31390, tcp: 31401, tls: 31443 },
 };
-
-/** The Service's ports, in Istio's order: [name, port, targetPort, nodePort]. */
-const PORTS = [
-  ['status-port', 15021, 15021, 31021],
-  ['http2', 80, 8080, 31380],
-  ['https', 443, 8443, 31390],
-  ['tcp', 31400, 31400, 31401],
-  ['tls', 15443, 15443, 31443],
-] as const;
-
-const CONTAINER_PORTS = [15021, 8080, 8443, 31400, 15443, 15090];
 
 /** The objects of the default gateway. */
 export function ingressGatewayObjects(): [
@@ -33,48 +18,21 @@ export function ingressGatewayObjects(): [
   Service,
   Deployment,
 ] {
-  const podTemplate = {
-    metadata: { labels: LABELS },
-    spec: {
-      serviceAccountName: `${NAME}-service-account`,
-      containers: [
-        {
-          name: 'istio-proxy',
-          image: 'limen/proxy',
-          ports: CONTAINER_PORTS.map((containerPort) => ({ containerPort, protocol: 'TCP' as const })),
-        },
-      ],
-    },
-  };
+  const { serviceAccount, service, deployment } = gatewayObjects({}, NAMESPACE);
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    serviceAccount,
     {
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name: `${NAME}-service-account`, namespace: NAMESPACE, labels: LABELS },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: NAME, namespace: NAMESPACE, labels: LABELS },
+      ...service,
       spec: {
-        type: 'LoadBalancer',
-        selector: { app: LABELS.app, istio: LABELS.istio },
-        ports: PORTS.map(([name, port, targetPort, nodePort]) => ({
-          name,
-          port,
-          targetPort,
-          nodePort,
-          protocol: 'TCP',
+        ...service.spec,
+        ports: (service.spec?.ports ?? []).map((port) => ({
+          ...port,
+          nodePort: NODE_PORTS[port.name ?? ''] as number,
         })),
       },
       status: { loadBalancer: { ingress: [{ ip: '127.0.0.1' }] } },
     },
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name: NAME, namespace: NAMESPACE, labels: LABELS },
-      spec: { replicas: 1, selector: { matchLabels: { app: LABELS.app, istio: LABELS.istio } }, template: podTemplate },
-    },
+    deployment,
   ];
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
-import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
+import { followOperators } from '../../workloads/install/follow.ts';
 import { commandRuntime } from '../../workloads/runtimes/command-runtime.ts';
 import { dockerRuntime } from '../../workloads/runtimes/docker-runtime.ts';
 import { sampleRuntime } from '../../workloads/samples/sample-runtime.ts';
@@ -83,7 +83,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const watched = await watchFiles(options.filename ?? [], store, { log });
     sources = watched;
     undo.push(() => watched.close());
-    store.apply('built-in', ingressGatewayObjects()); // after the files: what they say of the gateway counts
+    undo.push(followOperators(store, log)); // after the files: what they say of the gateway counts
     const objects = store.snapshot.size; // what controllers add to it is not the user's
 
     const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();

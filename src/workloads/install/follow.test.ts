@@ -1,0 +1,65 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { IstioOperatorSpec } from '../../resources/istio-operator.ts';
+import { Store } from '../../store/store.ts';
+import { followOperators } from './follow.ts';
+
+let store: Store;
+let stop: () => void;
+beforeEach(() => {
+  store = new Store();
+  stop = followOperators(store, pino({ level: 'silent' }));
+});
+afterEach(() => stop());
+
+const put = (name: string, spec: IstioOperatorSpec) =>
+  store.put({
+    apiVersion: 'install.istio.io/v1alpha1',
+    kind: 'IstioOperator',
+    metadata: { name, namespace: 'istio-system' },
+    spec,
+  });
+const remove = (name: string) =>
+  store.delete({ group: 'install.istio.io', kind: 'IstioOperator', namespace: 'istio-system', name });
+const gateways = () =>
+  store.snapshot.list('Deployment').map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+const replicas = () => store.snapshot.get('Deployment', 'istio-system', 'istio-ingressgateway')?.spec?.replicas;
+
+describe('without an IstioOperator', () => {
+  it('the default gateway is there', () => {
+    expect(gateways()).toEqual(['istio-system/istio-ingressgateway']);
+    expect(store.snapshot.get('Service', 'istio-system', 'istio-ingressgateway')?.spec?.ports?.[1]).toMatchObject({
+      port: 80,
+      targetPort: 8080,
+      nodePort: 31380,
+    });
+  });
+});
+
+describe('an IstioOperator', () => {
+  it('of gateways alone adds them; they go with it', () => {
+    put('mine', {
+      profile: 'empty',
+      components: { ingressGateways: [{ name: 'mine', namespace: 'shop', enabled: true }] },
+    });
+    expect(gateways()).toEqual(['istio-system/istio-ingressgateway', 'shop/mine']);
+    remove('mine');
+    expect(gateways()).toEqual(['istio-system/istio-ingressgateway']);
+  });
+
+  it('of the mesh says what its default gateway is like, and what it does not say goes', () => {
+    put('mesh', { components: { ingressGateways: [{ k8s: { replicaCount: 2 } }] } });
+    expect(replicas()).toBe(2);
+    put('mesh', { profile: 'minimal' });
+    expect(gateways()).toEqual([]);
+    remove('mesh');
+    expect(replicas()).toBe(1);
+  });
+
+  it('writes the mesh configuration', () => {
+    put('mesh', { meshConfig: { accessLogFile: '/dev/stdout' } });
+    expect(store.snapshot.get('ConfigMap', 'istio-system', 'istio')?.data?.mesh).toBe('accessLogFile: /dev/stdout\n');
+    remove('mesh');
+    expect(store.snapshot.get('ConfigMap', 'istio-system', 'istio')).toBeUndefined();
+  });
+});

@@ -1,0 +1,46 @@
+// IstioOperators of the store become the objects they stand for, and these go when they go. Without one that installs the mesh, the default profile is there.
+
+import type { Logger } from 'pino';
+import { describeKey, keyOf, type ResourceObject } from '../../resources/object.ts';
+import type { Store } from '../../store/store.ts';
+import { ingressGatewayObjects } from '../ingress-gateway.ts';
+import { manifestOf } from './manifest.ts';
+
+const ISTIO_OPERATOR = 'IstioOperator.install.istio.io';
+/** The owner of the objects that are there without configuration. */
+const BUILT_IN = 'built-in';
+
+/** Installs what the store's IstioOperators say, now and at each change, until the returned function is called. */
+export function followOperators(store: Store, log: Logger): () => void {
+  /** By owner: the operator that was last installed. */
+  const installed = new Map<string, ResourceObject>();
+  let builtIn: boolean | undefined;
+
+  const follow = () => {
+    const operators = new Map(
+      store.snapshot.listOf(ISTIO_OPERATOR).map((operator) => [describeKey(keyOf(operator)), operator]),
+    );
+    const manifests = new Map([...operators].map(([owner, operator]) => [owner, manifestOf(operator)]));
+    const wanted = ![...manifests.values()].some(({ hasControlPlane }) => hasControlPlane);
+    store.batch(() => {
+      // The built-in objects go before those of an operator come: whoever is first with a name has it.
+      if (!wanted && builtIn !== false) store.apply(BUILT_IN, []);
+      for (const [owner, { objects, components }] of manifests) {
+        if (installed.get(owner) === operators.get(owner)) continue;
+        for (const { key, heldBy } of store.apply(owner, objects))
+          if (key.kind !== 'Namespace')
+            log.warn({ operator: owner, heldBy }, `${describeKey(key)} is there already, and stays as it is`);
+        log.info({ operator: owner, components: components.join(', ') || 'none' }, 'installed');
+      }
+      for (const owner of installed.keys()) if (!operators.has(owner)) store.apply(owner, []);
+      if (wanted && builtIn !== true) store.apply(BUILT_IN, ingressGatewayObjects());
+    });
+    builtIn = wanted;
+    installed.clear();
+    for (const [owner, operator] of operators) installed.set(owner, operator);
+  };
+  follow();
+  return store.subscribe((_snapshot, changes) => {
+    if (changes.some(({ object }) => object.kind === 'IstioOperator')) follow();
+  });
+}
