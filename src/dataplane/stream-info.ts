@@ -22,6 +22,7 @@ export const ResponseFlag = {
   LocalReset: 1 << 14,
   DurationTimeout: 1 << 15,
   UpstreamMaxStreamDurationReached: 1 << 16,
+  DownstreamRemoteReset: 1 << 17,
 } as const;
 
 /**
@@ -38,6 +39,7 @@ export const RESPONSE_FLAGS: ReadonlyMap<number, string> = new Map([
   [ResponseFlag.DurationTimeout, 'DT'],
   [ResponseFlag.DownstreamConnectionTermination, 'DC'],
   [ResponseFlag.LocalReset, 'LR'],
+  [ResponseFlag.DownstreamRemoteReset, 'DR'],
   [ResponseFlag.UpstreamRemoteReset, 'UR'],
   [ResponseFlag.UpstreamConnectionTermination, 'UC'],
   [ResponseFlag.UpstreamRequestTimeout, 'UT'],

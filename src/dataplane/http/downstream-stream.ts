@@ -3,7 +3,7 @@
 import type { DownstreamConnection } from '../connection.ts';
 import type { HeaderList } from './header-list.ts';
 
-/** The response side of one request. Implemented by the HTTP/1 connection. */
+/** The response side of one request. Implemented by the HTTP/1 connection and the HTTP/2 stream. */
 export interface DownstreamStream {
   readonly connection: DownstreamConnection;
   /** The connection closes once this response is out. */

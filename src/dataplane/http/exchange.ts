@@ -69,7 +69,8 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     this.request = new HttpRequest(head, connection.remoteIp);
     this.record = new StreamRecord(this.request, connection, now);
     config.stats.downstream_rq_total.value += 1;
-    config.stats.downstream_rq_http1_total.value += 1;
+    const { stats } = config;
+    (head.http2 ? stats.downstream_rq_http2_total : stats.downstream_rq_http1_total).value += 1;
     config.stats.downstream_rq_active.value += 1;
   }
 
@@ -307,12 +308,20 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   // ---- the end ----
 
-  /** The client is gone before the response was out. */
-  onDownstreamClosed(): void {
+  /**
+   * The client is gone before the response was out, or (HTTP/2) has reset the stream.
+   *
+   * @param details `%RESPONSE_CODE_DETAILS%`
+   * @param flag a ResponseFlag
+   */
+  onDownstreamClosed(
+    details = 'downstream_remote_disconnect',
+    flag: number = ResponseFlag.DownstreamConnectionTermination,
+  ): void {
     if (this.#state === State.Over) return;
     const { record: info } = this;
-    info.responseFlags = raise(info.responseFlags, ResponseFlag.DownstreamConnectionTermination);
-    info.responseCodeDetails = 'downstream_remote_disconnect';
+    info.responseFlags = raise(info.responseFlags, flag);
+    info.responseCodeDetails = details;
     this.config.stats.downstream_rq_rx_reset.value += 1;
     this.#finish();
   }

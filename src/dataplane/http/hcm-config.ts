@@ -9,6 +9,8 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { requireAds } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
+import { createHttp2Stats, type Http2Stats } from '../http2/http2-stats.ts';
+import { compileHttp2Options, type Http2Options } from '../http2/protocol-options.ts';
 import { compileRouteConfiguration, type RouteTableHolder } from '../router/route-tables.ts';
 import type { DataplaneServices } from '../services.ts';
 import type { AccessLogger } from '../stream-info.ts';
@@ -30,6 +32,10 @@ export interface HcmConfig {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly stats: HcmStats;
+  /** Which HTTP a connection speaks: `auto` asks ALPN, then the first bytes. */
+  readonly codec: 'auto' | 'http1' | 'http2';
+  readonly http2: Http2Options;
+  readonly http2Stats: Http2Stats;
   /** undefined: access log off, no record is made. */
   readonly accessLogger: AccessLogger | undefined;
   readonly serverName: string;
@@ -52,6 +58,8 @@ export interface HcmConfig {
   readonly maxConnectionDurationMs: number;
   readonly maxStreamDurationMs: number;
   readonly delayedCloseMs: number;
+  /** How long an HTTP/2 connection that drains waits for a response to send its GOAWAY with. */
+  readonly drainTimeoutMs: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   readonly useRemoteAddress: boolean;
@@ -86,12 +94,17 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
   if (tracer !== undefined) skipped(`tracing provider ${tracer}`, 'left out: spans are not reported');
   const common = config.commonHttpProtocolOptions;
   const http1 = config.httpProtocolOptions;
+  const maxHeadBytes = (config.maxRequestHeadersKb ?? 60) * 1024;
+  const maxHeaders = common?.maxHeadersCount ?? 100;
   const underscores = common?.headersWithUnderscoresAction ?? Underscores.ALLOW;
   return {
     services,
     routes: routeHolder(config, services),
     random: services.random ?? Math.random,
     stats: createHcmStats(config.statPrefix, services.stats),
+    codec: config.codecType === CodecType.HTTP2 ? 'http2' : config.codecType === CodecType.HTTP1 ? 'http1' : 'auto',
+    http2: compileHttp2Options(config.http2ProtocolOptions, maxHeadBytes, maxHeaders),
+    http2Stats: createHttp2Stats(services.stats),
     accessLogger: config.accessLog.length === 0 ? undefined : services.accessLogger(config.accessLog),
     serverName: config.serverName || 'envoy',
     serverHeader:
@@ -100,8 +113,8 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
         : config.serverHeaderTransformation === ServerHeader.PASS_THROUGH
           ? 'pass-through'
           : 'overwrite',
-    maxHeadBytes: (config.maxRequestHeadersKb ?? 60) * 1024,
-    maxHeaders: common?.maxHeadersCount ?? 100,
+    maxHeadBytes,
+    maxHeaders,
     rejectUnderscores: underscores === Underscores.REJECT_REQUEST,
     dropUnderscores: underscores === Underscores.DROP_HEADER,
     customMethods: http1?.allowCustomMethods ?? false,
@@ -118,6 +131,7 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
     maxConnectionDurationMs: durationMs(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: durationMs(common?.maxStreamDuration, 0),
     delayedCloseMs: durationMs(config.delayedCloseTimeout, 1000),
+    drainTimeoutMs: durationMs(config.drainTimeout, 5000),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     useRemoteAddress: config.useRemoteAddress ?? false,
     xffNumTrustedHops: config.xffNumTrustedHops,
@@ -159,7 +173,7 @@ function routeHolder(config: HttpConnectionManager, services: DataplaneServices)
 
 function rejectUnsupported(config: HttpConnectionManager): void {
   const unsupported: readonly [present: boolean, name: string][] = [
-    [config.codecType === CodecType.HTTP2 || config.codecType === CodecType.HTTP3, 'codec_type (only AUTO and HTTP1)'],
+    [config.codecType === CodecType.HTTP3, 'codec_type HTTP3'],
     [config.addUserAgent === true, 'add_user_agent'],
     [config.originalIpDetectionExtensions.length > 0, 'original_ip_detection_extensions'],
     [config.earlyHeaderMutationExtensions.length > 0, 'early_header_mutation_extensions'],

@@ -6,6 +6,7 @@ import type { Counter, Gauge, Histogram, Stats } from '../stats/stats.ts';
 const COUNTERS = [
   'downstream_cx_total',
   'downstream_cx_http1_total',
+  'downstream_cx_http2_total',
   'downstream_cx_destroy',
   'downstream_cx_destroy_active_rq',
   'downstream_cx_destroy_local',
@@ -18,6 +19,7 @@ const COUNTERS = [
   'downstream_cx_upgrades_total',
   'downstream_rq_total',
   'downstream_rq_http1_total',
+  'downstream_rq_http2_total',
   'downstream_rq_completed',
   'downstream_rq_1xx',
   'downstream_rq_2xx',
@@ -47,6 +49,7 @@ const COUNTERS = [
 const GAUGES = [
   'downstream_cx_active',
   'downstream_cx_http1_active',
+  'downstream_cx_http2_active',
   'downstream_cx_ssl_active',
   'downstream_cx_upgrades_active',
   'downstream_rq_active',

@@ -61,6 +61,11 @@ export function isTokenByte(byte: number): boolean {
   return (CLASSES[byte]! & TOKEN) !== 0;
 }
 
+/** True for a byte that may stand in a request target. */
+export function isTargetByte(byte: number): boolean {
+  return (CLASSES[byte]! & TARGET) !== 0;
+}
+
 /** The head of a request. */
 export class RequestHead {
   method = '';
@@ -68,6 +73,7 @@ export class RequestHead {
   target = '';
   /** 0 for HTTP/1.0, 1 for HTTP/1.1 */
   minorVersion = 1;
+  http2 = false;
   /** undefined where there was no Host header. */
   host: string | undefined = undefined;
   /** CHUNKED, UNFRAMED or the Content-Length. */

@@ -15,8 +15,8 @@ export class HttpRequest implements RouteRequest {
   /** Without Host. */
   readonly headers: HeaderList;
   readonly hasHost: boolean;
-  /** 0 for HTTP/1.0, 1 for HTTP/1.1 */
-  readonly minorVersion: number;
+  /** What the client speaks, as access logs say it. */
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   /** CHUNKED, UNFRAMED or the Content-Length. */
   readonly framing: number;
   /** The path before any rewrite. */
@@ -37,7 +37,7 @@ export class HttpRequest implements RouteRequest {
     this.path = head.target;
     this.headers = head.headers;
     this.hasHost = head.host !== undefined;
-    this.minorVersion = head.minorVersion;
+    this.protocol = head.http2 ? 'HTTP/2' : head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
     this.framing = head.framing;
     this.upgrade = head.upgrade;
     this.originalPath = head.target;

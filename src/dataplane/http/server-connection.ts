@@ -45,7 +45,12 @@ const State = {
 export interface ConnectionOwner {
   readonly draining: boolean;
   onConnectionClosed(connection: ServerConnection): void;
+  /** What came is the preface of HTTP/2. The connection reads no more. @param bytes all that came */
+  onHttp2Preface(connection: ServerConnection, bytes: Buffer): void;
 }
+
+/** What an HTTP/2 client begins with, read as a head of HTTP/1. RFC 9113 section 3.4 */
+const PREFACE = 'PRI * HTTP/2.0\r\n';
 
 /** A client connection. */
 export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwner {
@@ -67,8 +72,13 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
   #ahead: Buffer | undefined = undefined;
   #reading = false;
   #paused = false;
+  /** Nothing came but what may be the beginning of the HTTP/2 preface. */
+  #mayBeHttp2: boolean;
+  readonly #onBytes = (bytes: Buffer): void => this.#receive(bytes);
 
-  constructor(connection: DownstreamConnection, config: HcmConfig, owner: ConnectionOwner) {
+  /** @param mayBeHttp2 the first bytes decide */
+  constructor(connection: DownstreamConnection, config: HcmConfig, owner: ConnectionOwner, mayBeHttp2: boolean) {
+    this.#mayBeHttp2 = mayBeHttp2;
     this.connection = connection;
     this.#config = config;
     this.#owner = owner;
@@ -82,7 +92,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     const { connection } = this;
     const socket = this.#socket;
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    socket.on('data', this.#onBytes);
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => {
@@ -94,8 +104,13 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     if (this.#state !== State.Closed && this.#ahead === undefined) socket.resume();
   }
 
-  /** Closes now when no request is under way, not even part of its head; otherwise once its response is out. */
-  drain(): void {
+  /**
+   * Closes now when no request is under way, not even part of its head; otherwise once its response is out.
+   *
+   * @param idle `keep`: the next answer says `connection: close`, since the owner drains
+   */
+  drain(idle: 'close' | 'keep' = 'close'): void {
+    if (idle === 'keep') return;
     if (this.#exchange !== undefined || this.#head.length > 0) {
       this.closeAfterResponse = true;
       return;
@@ -162,6 +177,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     const head = this.#head;
     let at = start;
     if (bytes[start] === CR || bytes[start] === LF) {
+      if (head.length === 0) this.#mayBeHttp2 = false;
       at = head.skipEmptyLines(bytes, start);
       if (at >= bytes.length) return at;
     }
@@ -172,8 +188,13 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
       else this.#refuse(refusal);
       return bytes.length;
     }
-    const parsed = parseRequestHead(head.take(bytes, at, end), config.maxHeaders, config.customMethods);
+    const text = head.take(bytes, at, end);
+    const parsed = parseRequestHead(text, config.maxHeaders, config.customMethods);
     if (!(parsed instanceof RequestHead)) {
+      if (text === PREFACE && this.#mayBeHttp2) {
+        this.#handOver(bytes.subarray(end));
+        return bytes.length;
+      }
       this.#refuse(parsed);
       return bytes.length;
     }
@@ -185,8 +206,18 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     return this.#onRequest(parsed, bytes, end);
   }
 
+  #handOver(rest: Buffer): void {
+    const socket = this.#socket;
+    this.#state = State.Closed;
+    this.#timeouts.stop();
+    socket.off('data', this.#onBytes);
+    socket.pause();
+    this.#owner.onHttp2Preface(this, Buffer.concat([Buffer.from(`${PREFACE}\r\n`, 'latin1'), rest]));
+  }
+
   #onRequest(head: RequestHead, bytes: Buffer, end: number): number {
     const config = this.#config;
+    this.#mayBeHttp2 = false;
     this.#timeouts.busy();
     this.#writer.begin(head.minorVersion, head.method === 'HEAD');
     this.#served += 1;
@@ -412,7 +443,7 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
 
   #onEnd(): void {
     // Envoy takes a half-closed client for gone. A lingering one is expected to close.
-    if (this.#state !== State.Lingering) this.destroy();
+    if (this.#state !== State.Lingering && this.#state !== State.Closed) this.destroy();
   }
 
   #onClose(): void {

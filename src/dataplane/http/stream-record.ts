@@ -54,7 +54,7 @@ export class StreamRecord implements StreamInfo {
   }
 
   get protocol(): string {
-    return this.#request.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+    return this.#request.protocol;
   }
 
   get method(): string {
