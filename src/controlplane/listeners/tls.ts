@@ -33,11 +33,8 @@ import { StringMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/string_
 import { seconds } from '../duration.ts';
 import { CA_SUFFIX, secretResourceName } from '../secret-names.ts';
 
-/**
- * What is offered by ALPN to clients of HTTPS servers. Istio offers h2 before it; it belongs in here as soon as the
- * proxy speaks HTTP/2.
- */
-export const HTTP_ALPN: readonly string[] = ['http/1.1'];
+/** What is offered by ALPN to clients of HTTPS servers, as by Istio's gateways. */
+export const HTTP_ALPN: readonly string[] = ['h2', 'http/1.1'];
 
 type ServerTls = NonNullable<GatewayServer['tls']>;
 
