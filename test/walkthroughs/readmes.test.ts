@@ -27,7 +27,7 @@ const EXPECTED: Record<string, RegExp[]> = {
     /^HTTP\/1\.1 301 Moved Permanently\r\nlocation: https:\/\/webapp\.istioinaction\.io\/api\/catalog\r\n/,
     /alert certificate required/,
     ITEMS,
-    /^HTTP\/1\.1 200 OK\r\n.*Red Dragon Watch/s,
+    /^HTTP\/2 200 \r\n.*Red Dragon Watch/s,
     ITEMS,
     /SNI: webapp\.istioinaction\.io.*SNI: catalog\.istioinaction\.io/s,
   ],

@@ -68,7 +68,7 @@ describeWith(['curl', 'openssl'], 'W3: HTTPS', () => {
   it('3. with the name and the certificate curl gets 200', async () => {
     const args = ['https://test.io/api/test', '--cacert', cacert, '--resolve', 'test.io:443:127.0.0.1'];
     const answer = await limen.untilStatus(200, ...args);
-    expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+    expect(answer.statusLine).toBe('HTTP/2 200');
     expect(answer.body).toBe('test');
     expect(answer.headers.server).toBe('istio-envoy');
   });

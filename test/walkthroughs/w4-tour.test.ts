@@ -1,4 +1,4 @@
-// Walkthrough 4: the whole tour, steps 1 to 6 (the coolstore over HTTPS in all its modes, and TCP). HTTP/1.1 stands in for HTTP/2.
+// Walkthrough 4: the whole tour, steps 1 to 6 (the coolstore over HTTPS in all its modes, and TCP).
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -94,8 +94,28 @@ describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
       ...([200, '-H', 'Host: webapp.istioinaction.io', WEBAPP, '--cacert', pem('ca.crt')] as const),
       ...['--resolve', 'webapp.istioinaction.io:443:127.0.0.1'],
     );
-    expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+    expect(answer.statusLine).toBe('HTTP/2 200');
     expect(answer.body).toContain('Elinor Glasses');
+  });
+
+  it('2. the 200 is over HTTP/2 by ALPN', async () => {
+    const answer = await limen.curl(WEBAPP, '--http2', '-v', '--cacert', pem('ca.crt'));
+    expect(answer.stderr).toMatch(/ALPN: server accepted h2/);
+    expect(answer.statusLine).toBe('HTTP/2 200');
+    expect(answer.headers.server).toBe('istio-envoy');
+  });
+
+  it('2. a client that offers HTTP/1.1 alone gets that', async () => {
+    const answer = await limen.curl(WEBAPP, '--http1.1', '--cacert', pem('ca.crt'));
+    expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+  });
+
+  it('2. over HTTP a client that knows may begin with HTTP/2', async () => {
+    const answer = await limen.curl(
+      ...['--http2-prior-knowledge', '-H', 'Host: webapp.istioinaction.io', 'http://127.0.0.1/nothing'],
+    );
+    expect(answer.statusLine).toMatch(/^HTTP\/2 \d{3}$/);
+    expect(answer.headers.server).toBe('istio-envoy');
   });
 
   it('2. the Secret is shown as an active certificate chain with serial number and dates', async () => {
@@ -177,6 +197,7 @@ describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
   it('4. with one it is 200', async () => {
     const args = [WEBAPP, '--cacert', pem('ca.crt'), '--cert', pem('client.crt'), '--key', pem('client.key')];
     const answer = await limen.untilStatus(200, ...args);
+    expect(answer.statusLine).toBe('HTTP/2 200');
     expect(answer.body).toContain('Atlas Shirt');
   });
 
@@ -199,6 +220,7 @@ describeWith(['curl', 'openssl'], 'W4: the whole tour', () => {
     limen.apply('catalog-credential.yaml', files['catalog-credential.yaml'] as string);
     limen.applyExample('coolstore-https/two-hosts.yaml', 'gateway.yaml');
     const items = await limen.untilStatus(200, 'https://catalog.istioinaction.io/items', '--cacert', pem('ca.crt'));
+    expect(items.statusLine).toBe('HTTP/2 200');
     expect(JSON.parse(items.body)).toHaveLength(4);
     expect((await limen.untilStatus(200, WEBAPP, '--cacert', pem('ca.crt'))).body).toContain('Red Dragon Watch');
     for (const host of ['webapp', 'catalog']) {
