@@ -23,8 +23,19 @@ describe('readMeshConfig', () => {
       accessLogFile: '/dev/stdout',
       accessLogEncoding: 'JSON',
       accessLogFormat: '{}',
+      tracingSampling: 1,
       notices: [],
     });
+  });
+
+  it.each([
+    ['enableTracing: false', undefined],
+    ['enableTracing: true', 1],
+    ['defaultConfig: { tracing: { sampling: 100 } }', 100],
+    ['defaultConfig: { tracing: { sampling: 0 } }', 0],
+  ])('reads how much is traced: %s', (text, sampling) => {
+    const { tracingSampling, notices } = readMeshConfig(configMap(text));
+    expect([tracingSampling, notices]).toEqual([sampling, []]);
   });
 
   it('takes no format that is not JSON where the encoding is', () => {
@@ -40,6 +51,8 @@ describe('readMeshConfig', () => {
     ['- a', 'is not a mapping'],
     ['accessLogFile: 5', 'must be a string'],
     ['accessLogEncoding: XML', 'must be TEXT or JSON'],
+    ['enableTracing: maybe', 'must be true or false'],
+    ['defaultConfig: { tracing: { sampling: 101 } }', 'must be a percentage'],
     ['h2UpgradePolicy: UPGRADE', 'is not honoured'],
   ])('keeps the defaults for %j and says so', (text, message) => {
     const { notices, ...settings } = readMeshConfig(configMap(text));

@@ -13,6 +13,8 @@ export interface MeshConfig {
   readonly accessLogEncoding: 'TEXT' | 'JSON';
   /** '' is Istio's default format. */
   readonly accessLogFormat: string;
+  /** Percent of requests whose trace is sampled; undefined: `enableTracing` is false. */
+  readonly tracingSampling: number | undefined;
   readonly notices: readonly Notice[];
 }
 
@@ -21,10 +23,11 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = {
   accessLogFile: '',
   accessLogEncoding: 'TEXT',
   accessLogFormat: '',
+  tracingSampling: 1,
   notices: [],
 };
 
-const HONOURED = new Set(['accessLogFile', 'accessLogEncoding', 'accessLogFormat']);
+const HONOURED = new Set(['accessLogFile', 'accessLogEncoding', 'accessLogFormat', 'enableTracing']);
 
 /** Settings that change nothing here, whatever their value: they concern what runs in a cluster. */
 const HARMLESS = new Set([
@@ -34,7 +37,6 @@ const HARMLESS = new Set([
   'defaultProviders',
   'extensionProviders',
   'enablePrometheusMerge',
-  'enableTracing',
 ]);
 
 /** Reads the mesh configuration. What cannot be read is reported and leaves the default in place. */
@@ -77,7 +79,34 @@ export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
     notices.push({ object, field: 'data.mesh.accessLogFormat', message });
     accessLogFormat = '';
   }
-  return { accessLogFile, accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT', accessLogFormat, notices };
+  return {
+    accessLogFile,
+    accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT',
+    accessLogFormat,
+    tracingSampling: tracingSampling(settings, (field, message) => notices.push({ object, field, message })),
+    notices,
+  };
+}
+
+// `enableTracing`, and `defaultConfig.tracing.sampling`: percent, 1 unless set.
+function tracingSampling(
+  settings: Record<string, unknown>,
+  notice: (field: string, message: string) => void,
+): number | undefined {
+  const { enableTracing } = settings;
+  if (enableTracing !== undefined && enableTracing !== null && typeof enableTracing !== 'boolean') {
+    notice('data.mesh.enableTracing', `must be true or false, not ${typeof enableTracing}`);
+  }
+  if (enableTracing === false) return undefined;
+  const sampling =
+    fieldOf(fieldOf(settings.defaultConfig, 'tracing'), 'sampling') ?? DEFAULT_MESH_CONFIG.tracingSampling;
+  if (typeof sampling === 'number' && sampling >= 0 && sampling <= 100) return sampling;
+  notice('data.mesh.defaultConfig.tracing.sampling', 'must be a percentage from 0 to 100; 1 is used');
+  return DEFAULT_MESH_CONFIG.tracingSampling;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 /** The fields of an access log format in JSON, or undefined when it isn't a JSON object. */

@@ -56,7 +56,13 @@ spec:
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: istio, namespace: istio-system }
-data: { mesh: "accessLogFile: /dev/stdout\\naccessLogEncoding: JSON\\n" }`,
+data:
+  mesh: |
+    accessLogFile: /dev/stdout
+    accessLogEncoding: JSON
+    # No trace is sampled by chance.
+    defaultConfig: { tracing: { sampling: 0 } }
+`,
   `
 apiVersion: v1
 kind: Service

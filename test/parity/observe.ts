@@ -29,6 +29,9 @@ export interface AttemptSeen extends ResponseSeen {
   readonly upstream: string;
 }
 
+/** Trace and span ids that rows send; all others are random. */
+const TRACE = /^(463ac35c9f6413ad)?48485a3953bb6124$|^a2fb4a1d1a96d312$|^0020000000000001$/;
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Notes a run of a row on a proxy. */
@@ -105,6 +108,13 @@ function headerValue(name: string, value: string): string {
       return /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(value) ? '<date>' : value;
     case 'x-request-id':
       return UUID.test(value) ? '<uuid>' : value;
+    case 'x-b3-traceid':
+      return /^([0-9a-f]{16}){1,2}$/.test(value) && !TRACE.test(value) ? '<trace id>' : value;
+    case 'x-b3-spanid':
+    case 'x-b3-parentspanid':
+      return /^[0-9a-f]{16}$/.test(value) && !TRACE.test(value) ? '<span id>' : value;
+    case 'b3':
+      return value.replaceAll(/\b([0-9a-f]{16}){1,2}\b/g, (id) => (TRACE.test(id) ? id : '<id>'));
     case 'x-envoy-upstream-service-time':
       return /^\d+$/.test(value) ? '<ms>' : value;
     default:

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import pino from 'pino';
+import { ZIPKIN_TRACER } from '../../src/cli/envoy/bootstrap.ts';
 import { AddressSchema } from '../../src/xds/gen/envoy/config/core/v3/address_pb.js';
 import { ListenerSchema } from '../../src/xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../../src/xds/resources.ts';
@@ -224,8 +225,10 @@ function startEnvoy(folder: string, xdsPort: number): ChildProcess {
         grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
       },
     },
+    tracing: { http: ZIPKIN_TRACER },
     static_resources: {
       clusters: [
+        { name: 'zipkin', type: 'STATIC', load_assignment: { cluster_name: 'zipkin' } },
         {
           name: 'xds',
           type: 'STATIC',

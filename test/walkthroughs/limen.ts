@@ -386,7 +386,12 @@ function parseResponse(text: string): Pick<CurlOutcome, 'statusLine' | 'status' 
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   });
   // HTTP/2 has no reason phrase; curl prints the space before it all the same.
-  return { statusLine: statusLine.trimEnd(), status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), body: rest };
+  return {
+    statusLine: statusLine.trimEnd(),
+    status: Number(statusLine.split(' ')[1]),
+    headers: Object.fromEntries(headers),
+    body: rest,
+  };
 }
 
 /** All processes below one, by /proc; none where there is no /proc. */

@@ -106,7 +106,12 @@ describeWith(['curl'], 'W2: from 404 to 200', () => {
       'X-Forwarded-For': expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/),
       'X-Request-Id': expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
       'X-Envoy-Attempt-Count': '1',
+      'X-B3-Traceid': expect.stringMatching(/^[0-9a-f]{32}$/),
+      'X-B3-Spanid': expect.stringMatching(/^[0-9a-f]{16}$/),
+      'X-B3-Parentspanid': expect.stringMatching(/^[0-9a-f]{16}$/),
+      'X-B3-Sampled': expect.stringMatching(/^[01]$/),
     });
+    expect(headers['X-B3-Traceid']?.slice(16)).toBe(headers['X-B3-Parentspanid']);
   });
 
   it('5. the access log of a 200 says where it went', async () => {

@@ -12,6 +12,7 @@ import {
   HttpConnectionManager_ForwardClientCertDetails as ForwardClientCertDetails,
   HttpConnectionManager_InternalAddressConfigSchema,
   HttpConnectionManager_SetCurrentClientCertDetailsSchema,
+  HttpConnectionManager_TracingSchema,
   HttpConnectionManager_UpgradeConfigSchema,
   HttpConnectionManagerSchema,
   HttpFilterSchema,
@@ -38,6 +39,16 @@ export const INTERNAL_ADDRESSES = create(HttpConnectionManager_InternalAddressCo
     ] as const
   ).map(([addressPrefix, prefixLen]) => create(CidrRangeSchema, { addressPrefix, prefixLen })),
 });
+
+// The tracer is the bootstrap's, as with Istio: Zipkin, which speaks B3. Each attempt at an upstream is a span under the gateway's own.
+function tracing(sampling: number) {
+  return create(HttpConnectionManager_TracingSchema, {
+    clientSampling: { value: 100 },
+    randomSampling: { value: sampling },
+    overallSampling: { value: 100 },
+    spawnUpstreamSpan: true,
+  });
+}
 
 /**
  * The network filter that serves HTTP.
@@ -73,6 +84,7 @@ export function httpConnectionManager(statPrefix: string, routeName: string, mes
       uri: true,
     }),
     proxy100Continue: true,
+    ...(mesh.tracingSampling === undefined ? {} : { tracing: tracing(mesh.tracingSampling) }),
     upgradeConfigs: [create(HttpConnectionManager_UpgradeConfigSchema, { upgradeType: 'websocket' })],
     // meshConfig.pathNormalization DEFAULT, which is BASE: RFC 3986 normalization, slashes as they are.
     normalizePath: true,

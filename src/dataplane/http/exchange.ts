@@ -5,6 +5,7 @@ import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
 import { admit } from './admission.ts';
+import { sample } from './b3-tracing.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
 import { Forwarding } from './forwarding.ts';
@@ -49,6 +50,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   readonly request: HttpRequest;
   readonly body = new RequestBody();
   readonly record: StreamRecord;
+  sampled = false;
   readonly #downstream: DownstreamStream;
   #informed = false;
   #state: number = State.Starting;
@@ -98,6 +100,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     const refusal = admit(request, this.#downstream.connection, config, table?.internalOnlyHeaders);
     if (request.closes) this.#downstream.closeAfterResponse = true;
     if (refusal !== undefined) return refusal;
+    if (config.b3 !== undefined) this.sampled = sample(request.headers, config.b3);
 
     const virtualHost = table?.virtualHost(request.authority);
     if (table === undefined || virtualHost === undefined) return routeNotFound(request.method);

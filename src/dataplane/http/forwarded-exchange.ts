@@ -13,6 +13,8 @@ export interface ForwardedExchange {
   readonly request: HttpRequest;
   readonly body: RequestBody;
   readonly record: StreamRecord;
+  /** Its trace is sampled, unless the client's trace context says otherwise. */
+  readonly sampled: boolean;
   pauseRequest(): void;
   resumeRequest(): void;
   /** 1xx other than 101, before the response. Its headers go out as they are. */

@@ -8,6 +8,7 @@ import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
 import type { UpstreamCluster } from '../upstream/cluster-set.ts';
 import { Attempts } from './attempts.ts';
+import { injectSpan, type TraceContext, traceContext } from './b3-tracing.ts';
 import { chooseTarget } from './choose-target.ts';
 import { removeHopByHop } from './connection-header.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
@@ -50,6 +51,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
   /** The head of the response is with the client. */
   #responding = false;
   #retries: Retries | undefined = undefined;
+  #trace: TraceContext | undefined = undefined;
   #timeouts: Timeouts<'response' | 'back-off'> | undefined = undefined;
 
   constructor(exchange: ForwardedExchange, matched: MatchedRoute, action: ForwardAction) {
@@ -98,6 +100,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     rewritePath(request, route, action);
     rewriteHost(request, rewrittenHost(request, action, target.hostRewrite), action);
     this.#policy = withRetries(this.#policy, headers);
+    if (config.b3 !== undefined) this.#trace = traceContext(headers, exchange.sampled, config.random);
     const { retry } = this.#policy;
     body.keep = retry.on !== 0 && retry.numRetries > 0;
     this.#try();
@@ -137,6 +140,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
       return;
     }
     if (autoHostRewrite) rewriteHost(exchange.request, host.hostname, this.#action);
+    if (this.#trace !== undefined) injectSpan(exchange.request.headers, this.#trace, exchange.config.random);
     const pool = cluster.poolOf(host, exchange.request.authority);
     const attempt = new UpstreamAttempt(this, exchange, this.#policy, pool);
     this.#attempts.add(attempt);

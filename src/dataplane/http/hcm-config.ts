@@ -15,6 +15,7 @@ import { compileRouteConfiguration, type RouteTableHolder } from '../router/rout
 import type { DataplaneServices } from '../services.ts';
 import type { AccessLogger } from '../stream-info.ts';
 import { durationMs } from '../upstream/duration.ts';
+import { type B3Sampling, compileB3 } from './b3-tracing.ts';
 import { type ClientCertHeader, compileClientCertHeader } from './client-certificate.ts';
 import { createHcmStats, type HcmStats } from './hcm-stats.ts';
 import { readHttpFilters } from './http-filters.ts';
@@ -81,6 +82,8 @@ export interface HcmConfig {
   /** Lower-case upgrade types → enabled. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly tracing: boolean;
+  /** undefined: requests carry no trace context of ours. */
+  readonly b3: B3Sampling | undefined;
   /** x-envoy-upstream-service-time, x-envoy-expected-rq-timeout-ms and their like are left out. */
   readonly suppressEnvoyHeaders: boolean;
 }
@@ -152,6 +155,7 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
       config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
     ),
     tracing: config.tracing !== undefined,
+    b3: compileB3(config.tracing),
     suppressEnvoyHeaders: router.suppressEnvoyHeaders,
   };
 }

@@ -23,7 +23,8 @@ export function completeResponseHeaders(
   now: number,
 ): void {
   const { seen } = headers;
-  if (rules.alwaysSetRequestIdInResponse) {
+  const forcedTrace = (requestHeaders.seen & Known.EnvoyInternal) !== 0 && requestHeaders.has('x-envoy-force-trace');
+  if (rules.alwaysSetRequestIdInResponse || forcedTrace) {
     const id = requestHeaders.get('x-request-id');
     if (id !== undefined) headers.set('x-request-id', id);
   }
