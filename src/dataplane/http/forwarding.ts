@@ -272,6 +272,8 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
       return;
     }
     if ((headers.seen & Known.Upgrade) !== 0) headers.remove('upgrade');
+    // An upstream may rename the operation for the gateway's span; that is not for the client.
+    if (config.tracing && (headers.seen & Known.EnvoyInternal) !== 0) headers.remove('x-envoy-decorator-operation');
     if (status < 400 && request.upgrade === 'websocket') {
       this.#refuseHandshake(attempt, status, headers);
       return;
