@@ -34,6 +34,22 @@ export async function saturate({ name, port, pid }: Peer, connections: number, s
   return { perSecond: requests / seconds, perCpuSecond: requests / cpu };
 }
 
+/** HTTP/2 by prior knowledge: connections with streams that ask without a pause (h2load). Throws where an answer is not a 2xx. */
+export async function saturateHttp2(
+  { name, http2Port, port, pid }: Peer,
+  { connections, streams, requests }: { connections: number; streams: number; requests: number },
+): Promise<Saturated> {
+  const before = cpuSeconds(pid);
+  const { stdout } = await promisify(execFile)('h2load', [
+    ...[`--clients=${connections}`, `--max-concurrent-streams=${streams}`, `--requests=${requests}`],
+    ...[`--connect-to=127.0.0.1:${http2Port ?? port}`, `http://${HOST}${PATH}`],
+  ]);
+  const cpu = cpuSeconds(pid) - before;
+  const perSecond = Number(/([\d.]+) req\/s/.exec(stdout)?.[1] ?? 0);
+  if (!stdout.includes(`status codes: ${requests} 2xx`)) throw new Error(`${name}: the load failed:\n${stdout}`);
+  return { perSecond, perCpuSecond: requests / cpu };
+}
+
 /** Keep-alive connections that together ask `rate` times a second (h2load). Throws where an answer is not a 2xx. */
 export async function pace(
   { name, port, pid }: Peer,

@@ -10,6 +10,8 @@ import { childrenOf, freePort, start, until } from './processes.ts';
 export interface Peer {
   name: string;
   port: number;
+  /** Where it speaks HTTP/2 by prior knowledge, if not there. */
+  http2Port?: number;
   /** The process that carries the traffic. */
   pid: number;
   process: ChildProcess;
@@ -37,6 +39,7 @@ export async function startUpstream(dir: string): Promise<Peer> {
 /** nginx with three routes on one host, of which the last matches; forwarding headers as the gateway sets them. */
 export async function startNginx(dir: string, upstreamPort: number): Promise<Peer> {
   const port = await freePort();
+  const http2Port = await freePort();
   const file = join(dir, 'proxy.conf');
   const proxied = `proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;`;
@@ -44,20 +47,22 @@ export async function startNginx(dir: string, upstreamPort: number): Promise<Pee
     file,
     `${nginxHead(dir)}
   upstream up { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 100000000; }
-  server { listen 127.0.0.1:${port} default_server; return 404; }
-  server { listen 127.0.0.1:${port}; server_name bench.example;
+  server { listen 127.0.0.1:${port} default_server; listen 127.0.0.1:${http2Port} default_server http2; return 404; }
+  server { listen 127.0.0.1:${port}; listen 127.0.0.1:${http2Port} http2; server_name bench.example;
     location = /login { ${proxied} }
     location /static { ${proxied} }
     location /api { ${proxied} }
   }
 }`,
   );
-  return started('nginx', port, start('nginx', ['-e', 'stderr', '-p', dir, '-c', file]), true);
+  const peer = await started('nginx', port, start('nginx', ['-e', 'stderr', '-p', dir, '-c', file]), true);
+  return { ...peer, http2Port };
 }
 
 /** haproxy with the same routes. */
 export async function startHaproxy(dir: string, upstreamPort: number): Promise<Peer> {
   const port = await freePort();
+  const http2Port = await freePort();
   const file = join(dir, 'haproxy.cfg');
   writeFileSync(
     file,
@@ -72,6 +77,7 @@ defaults
   http-reuse always
 frontend front
   bind 127.0.0.1:${port}
+  bind 127.0.0.1:${http2Port} proto h2
   option forwardfor
   unique-id-format %[uuid()]
   unique-id-header X-Request-Id
@@ -88,7 +94,7 @@ backend up
   server up 127.0.0.1:${upstreamPort}
 `,
   );
-  return started('haproxy', port, start('haproxy', ['-db', '-f', file]), false);
+  return { ...(await started('haproxy', port, start('haproxy', ['-db', '-f', file]), false)), http2Port };
 }
 
 async function started(name: string, port: number, child: ChildProcess, worker: boolean): Promise<Peer> {
