@@ -69,6 +69,7 @@ describe('the table of', () => {
       Age: '60m',
     });
     expect(row('VirtualService.networking.istio.io', { spec: { hosts: ['a'] } }).Gateways).toBe(null);
+    expect(row('Gateway.networking.istio.io', {})).toEqual({ Name: 'x', Age: '60m' }); // its definition has none
     const gateway = {
       status: { conditions: [{ type: 'Programmed', status: 'True' }], addresses: [{ value: '1.2.3.4' }] },
     };

@@ -77,8 +77,8 @@ const PRINTERS: Readonly<Record<string, unknown>> = {
 export function printerOf(resource: ApiResource): Printer {
   const own = PRINTERS[resource.kindId] as Printer | undefined;
   if (own !== undefined) return own;
-  const columns = resource.printerColumns;
-  return columns === undefined ? plainPrinter : columnsPrinter(columns);
+  const columns = resource.printerColumns ?? [];
+  return columns.length === 0 ? plainPrinter : columnsPrinter(columns); // a definition that names no columns has Age
 }
 
 const printers = new WeakMap<readonly PrinterColumn[], Printer>();
