@@ -178,7 +178,6 @@ export const ISTIO_KINDS = [
         text('Status', '.status.status', 'IOP current state'),
         AGE,
       ],
-      'no gateway is installed by it',
     ),
     categories: [],
   },

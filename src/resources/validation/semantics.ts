@@ -7,6 +7,7 @@ import { KIND_IDS, type KindName, type Kinds } from '../types.ts';
 import { validateConfigMap } from './config-map.ts';
 import { validateDestinationRule } from './destination-rule.ts';
 import { validateGateway } from './gateway.ts';
+import { validateIstioOperator } from './istio-operator.ts';
 import { validateSecret } from './secret.ts';
 import { validateEndpointSlice, validateEndpoints, validateService } from './service.ts';
 import { validateServiceEntry, validateWorkloadEntry } from './service-entry.ts';
@@ -30,7 +31,10 @@ const CHECKS: Checks = {
 
 type Check = (object: ResourceObject, now: Date) => Finding[];
 
-const BY_ID = new Map(Object.entries(CHECKS).map(([name, check]) => [KIND_IDS[name as KindName], check as Check]));
+const BY_ID = new Map<string, Check>([
+  ...Object.entries(CHECKS).map(([name, check]) => [KIND_IDS[name as KindName], check as Check] as const),
+  [kindId('install.istio.io', 'IstioOperator'), validateIstioOperator],
+]);
 
 /**
  * Checks one object, whose schema is in order, by itself.
