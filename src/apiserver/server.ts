@@ -110,7 +110,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   const { port } = server.address() as AddressInfo;
   await putSystemObjects(store, port, options.machine, seconds(clock()));
-  const controllers: Controllers = await startControllers(context);
+  const controllers: Controllers = await startControllers(context, port);
   return {
     port,
     url: `https://${SERVER_ADDRESSES[0]}:${port}`,

@@ -49,8 +49,11 @@ function namespaceObject(name: string): ResourceObject {
   };
 }
 
-/** https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/ */
-function kubernetesService(port: number): ResourceObject[] {
+/**
+ * The API server's own Service with its endpoints.
+ * https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/
+ */
+export function kubernetesService(port: number): ResourceObject[] {
   const labels = { component: 'apiserver', provider: 'kubernetes' };
   const metadata = { name: 'kubernetes', namespace: 'default' };
   const slice: ResourceObject & { addressType: string; ports: object[]; endpoints: object[] } = {

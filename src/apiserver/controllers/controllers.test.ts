@@ -59,6 +59,19 @@ describe('namespaces', () => {
   });
 });
 
+describe('the Service kubernetes', () => {
+  it.each([
+    `${NAMESPACES}/default/services/kubernetes`,
+    `${NAMESPACES}/default/endpoints/kubernetes`,
+    '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes',
+  ])('comes back: %s', async (path) => {
+    const { uid } = (await api.get(path)).body.metadata;
+    expect((await api.delete(path)).status).toBe(200);
+    await api.until('it is there again', async () => (await status(path)) === 200);
+    expect((await api.get(path)).body.metadata.uid).not.toBe(uid);
+  });
+});
+
 describe('owned objects', () => {
   /** An owner, and objects that it owns. */
   async function family(name: string, fields: object = {}): Promise<{ owner: string; owned: string }> {

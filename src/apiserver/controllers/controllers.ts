@@ -3,6 +3,7 @@
 import type { ApiContext } from '../api-call.ts';
 import { CustomResourceController } from './custom-resources.ts';
 import { GarbageCollector } from './garbage-collector.ts';
+import { KubernetesServiceController } from './kubernetes-service.ts';
 import { NamespaceController } from './namespaces.ts';
 
 /** Running controllers. */
@@ -12,10 +13,18 @@ export interface Controllers {
   close(): Promise<void>;
 }
 
-/** Starts all controllers; resolves when they have looked at everything once. */
-export async function startControllers(context: ApiContext): Promise<Controllers> {
+/**
+ * Starts all controllers; resolves when they have looked at everything once.
+ * @param port of the API server
+ */
+export async function startControllers(context: ApiContext, port: number): Promise<Controllers> {
   // Custom resources first: the others ask which kinds there are.
-  const all = [new CustomResourceController(context), new NamespaceController(context), new GarbageCollector(context)];
+  const all = [
+    new CustomResourceController(context),
+    new NamespaceController(context),
+    new GarbageCollector(context),
+    new KubernetesServiceController(context, port),
+  ];
   const controllers: Controllers = {
     async idle() {
       for (const controller of all) await controller.idle();

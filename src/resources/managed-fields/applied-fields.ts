@@ -11,11 +11,12 @@ export function appliedFields(value: unknown, type: FieldType): FieldSet {
   if (places === undefined) return ITSELF;
   const children = [...places].map(([element, place]) => {
     const inside = appliedFields(place.value, place.type);
-    return [element, place.isDeclared && !isEmptyObject(place.value) ? inside : { ...inside, isMember: true }] as const;
+    return [element, place.isDeclared && !isEmptyPlace(place.value) ? inside : { ...inside, isMember: true }] as const;
   });
   return fieldsAt(false, children);
 }
 
-function isEmptyObject(value: unknown): boolean {
-  return isJsonObject(value) && Object.keys(value).length === 0;
+/** `{}` and `[]` have nothing in them that could say who wrote them. */
+function isEmptyPlace(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0;
 }

@@ -165,6 +165,17 @@ describe('an update', () => {
     expect(owners(updated)).toEqual({ one: ['.spec.hosts'], 'kubectl-scale': ['.spec.replicas'] });
   });
 
+  it('that makes an object owns its maps themselves, of a Kubernetes kind not its spec', () => {
+    const made = (apiVersion: string) =>
+      trackUpdate(undefined, { apiVersion, metadata: {}, data: { a: '1' }, spec: { replicas: 1 } }, type, by('one'));
+    const fields = (object: ManagedObject) => object.metadata.managedFields?.[0]?.fieldsV1;
+    expect(fields(made('v1'))).toEqual({ 'f:data': { '.': {}, 'f:a': {} }, 'f:spec': { 'f:replicas': {} } });
+    expect(fields(made('networking.istio.io/v1'))).toEqual({
+      'f:data': { '.': {}, 'f:a': {} },
+      'f:spec': { '.': {}, 'f:replicas': {} },
+    });
+  });
+
   it('takes removed fields from everyone', () => {
     const live = apply(undefined, thing({ replicas: 1, hosts: ['a'] }), 'one');
     const { managedFields = [] } = live.metadata;

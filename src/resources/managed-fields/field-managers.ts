@@ -1,6 +1,8 @@
 // Field management: server-side apply with its conflicts, and who owns what after any other write.
 
+import { groupOf } from '../object.ts';
 import type { FieldType } from '../openapi/field-type.ts';
+import { isKubernetesGroup } from '../openapi/names.ts';
 import { isJsonObject } from '../patch/json-value.ts';
 import { appliedFields } from './applied-fields.ts';
 import { changedFields } from './changed-fields.ts';
@@ -153,11 +155,17 @@ function withManagers<Kind extends ManagedObject>(object: Kind, managers: readon
   return managedFields.length === 0 ? bare : { ...bare, metadata: { ...bare.metadata, managedFields } };
 }
 
-/** An object with the same parts, all empty: what a new object is compared with, so that its parts themselves have no owner. */
+/** The parts that an object of Kubernetes' own has even when nobody wrote them: Go structs, not maps. */
+const STRUCTS: ReadonlySet<string> = new Set(['metadata', 'spec', 'status']);
+
+/** What a new object is compared with: an object of its kind with nothing in it, so that what is always there has no owner. */
 function emptyLike(object: ManagedObject): object {
+  const isAlwaysThere = isKubernetesGroup(groupOf(object.apiVersion))
+    ? (name: string) => STRUCTS.has(name)
+    : (name: string) => name === 'metadata';
   return Object.fromEntries(
     Object.entries(object)
-      .filter(([, value]) => isJsonObject(value))
+      .filter(([name, value]) => isAlwaysThere(name) && isJsonObject(value))
       .map(([name]) => [name, {}]),
   );
 }
