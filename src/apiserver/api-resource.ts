@@ -7,6 +7,8 @@ import { resolveRef, schemaOf } from '../resources/openapi/definitions.ts';
 import { type FieldType, fieldType } from '../resources/openapi/field-type.ts';
 import { isKubernetesGroup } from '../resources/openapi/names.ts';
 import type { Schema } from '../resources/openapi/schema.ts';
+import { withSchemas } from './built-in-definitions.ts';
+import { DEFINITION } from './custom-resource-definition.ts';
 
 /** A kind in one version. One object for each that is served; compared by identity. */
 export class ApiResource {
@@ -23,7 +25,7 @@ export class ApiResource {
   readonly isCustom: boolean;
   readonly printerColumns: readonly PrinterColumn[] | undefined;
 
-  constructor(kind: Kind, version: string, printerColumns: readonly PrinterColumn[] | undefined = kind.columns) {
+  constructor(kind: Kind, version: string) {
     this.kind = kind;
     this.kindId = kindId(kind.group, kind.name);
     this.version = version;
@@ -32,7 +34,7 @@ export class ApiResource {
     this.group = kind.group;
     this.plural = kind.plural;
     this.isCustom = !isKubernetesGroup(kind.group);
-    this.printerColumns = printerColumns;
+    this.printerColumns = kind.versionColumns === undefined ? kind.columns : kind.versionColumns.get(version);
   }
 
   /** Its references lead to the definitions of resources/openapi. Undefined: anything goes. */
@@ -56,6 +58,7 @@ export class ApiResource {
 
   /** A stored object as this version shows it. Versions differ in their name only. */
   show(object: ResourceObject): ResourceObject {
+    if (this.kindId === DEFINITION) return withSchemas(object);
     return object.apiVersion === this.apiVersion ? object : { ...object, apiVersion: this.apiVersion };
   }
 }

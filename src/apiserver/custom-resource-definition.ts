@@ -6,7 +6,11 @@ import { OBJECT_FIELDS } from '../resources/openapi/definitions.ts';
 import type { Schema } from '../resources/openapi/schema.ts';
 import type { StatusCause } from './status.ts';
 
-interface DefinitionVersion {
+/** The kind id of definitions. */
+export const DEFINITION = 'CustomResourceDefinition.apiextensions.k8s.io';
+
+/** One version of a definition's kind. */
+export interface DefinitionVersion {
   name: string;
   served: boolean;
   storage: boolean;
@@ -18,17 +22,20 @@ interface DefinitionVersion {
   additionalPrinterColumns?: PrinterColumn[];
 }
 
+/** What a definition's kind is called. */
+export interface DefinitionNames {
+  plural: string;
+  kind: string;
+  singular?: string;
+  listKind?: string;
+  shortNames?: string[];
+  categories?: string[];
+}
+
 interface DefinitionSpec {
   group: string;
   scope: 'Namespaced' | 'Cluster';
-  names: {
-    plural: string;
-    kind: string;
-    singular?: string;
-    listKind?: string;
-    shortNames?: string[];
-    categories?: string[];
-  };
+  names: DefinitionNames;
   versions: DefinitionVersion[];
 }
 
@@ -36,6 +43,11 @@ interface DefinitionSpec {
 export interface CustomResourceDefinition
   extends ResourceObject<DefinitionSpec, { conditions?: object[]; storedVersions?: string[]; acceptedNames?: object }> {
   spec: DefinitionSpec;
+}
+
+/** What the definition of a kind is called. */
+export function definitionNameOf({ plural, group }: Pick<Kind, 'plural' | 'group'>): string {
+  return `${plural}.${group}`;
 }
 
 /** The kind that a definition brings; undefined when it serves no version. The version that is stored comes first. */
@@ -58,6 +70,7 @@ export function customKind({ spec, metadata }: CustomResourceDefinition): Kind |
     verbs: metadata.deletionTimestamp === undefined ? VERBS : VERBS.filter((verb) => verb !== 'create'),
     subresources: subresourcesOf(first),
     ...(first.additionalPrinterColumns === undefined ? {} : { columns: first.additionalPrinterColumns }),
+    versionColumns: new Map(ordered.map(({ name, additionalPrinterColumns }) => [name, additionalPrinterColumns])),
     schemas: new Map(
       ordered.flatMap(({ name, schema }) => {
         const content = schema?.openAPIV3Schema;
@@ -90,7 +103,7 @@ export function checkDefinition({ metadata, spec }: CustomResourceDefinition): S
   const causes: StatusCause[] = [];
   const refuse = (field: string, value: unknown, message: string) =>
     causes.push({ reason: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(value)}: ${message}` });
-  const name = `${spec.names.plural}.${spec.group}`;
+  const name = definitionNameOf({ plural: spec.names.plural, group: spec.group });
   if (metadata.name !== name) refuse('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group');
   if (!spec.group.includes('.')) refuse('spec.group', spec.group, 'should be a domain with at least one dot');
   if (!/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(spec.names.plural))

@@ -6,6 +6,8 @@ import type { Writer } from '../store/store.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
 import type { ApiResource } from './api-resource.ts';
 import { asObject, decodeBody } from './body.ts';
+import { isBuiltInDefinition } from './built-in-definitions.ts';
+import { DEFINITION } from './custom-resource-definition.ts';
 import { Selection } from './lists/selection.ts';
 import { represent } from './represent.ts';
 import { isTrue } from './request-info.ts';
@@ -96,6 +98,8 @@ export function deleteObject(
     );
   if (resource.kindId === 'Namespace' && KEPT_NAMESPACES.has(metadata.name))
     throw forbidden(resource, metadata.name, 'this namespace may not be deleted');
+  if (resource.kindId === DEFINITION && isBuiltInDefinition(metadata.name))
+    throw forbidden(resource, metadata.name, 'its kind is built in: it is served with its definition or without it');
   const finalizers = withPropagation(metadata.finalizers ?? [], propagation);
   const grace = resource.kindId === 'Pod' ? context.podGraceSeconds(current, gracePeriodSeconds) : 0;
   const candidate: ResourceObject = {

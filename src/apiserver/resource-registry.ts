@@ -41,9 +41,9 @@ export class ResourceRegistry {
     return this.#byId.get(id);
   }
 
-  /** Whether a group has a built-in kind of this plural or name: a CustomResourceDefinition can't bring it again. */
+  /** Whether a kind is built in: a CustomResourceDefinition of it says what is so anyway. */
   isBuiltIn(group: string, plural: string, name: string): boolean {
-    return this.#builtIn.some(({ kind }) => kind.group === group && (kind.plural === plural || kind.name === name));
+    return this.#builtIn.some(({ kind }) => kind.group === group && kind.plural === plural && kind.name === name);
   }
 }
 

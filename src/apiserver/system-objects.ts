@@ -1,7 +1,10 @@
-// The objects that are there before anyone makes one: namespaces, the API server's own Service, the node.
+// The objects that are there before anyone makes one: namespaces, the API server's own Service, the node, the definitions of built-in kinds.
 
-import type { ResourceObject } from '../resources/object.ts';
+import { keyOf, type ResourceObject } from '../resources/object.ts';
 import type { Store } from '../store/store.ts';
+import { builtInDefinitions } from './built-in-definitions.ts';
+import { withStatus } from './controllers/custom-resources.ts';
+import type { CustomResourceDefinition } from './custom-resource-definition.ts';
 import { KUBERNETES_SERVICE_IP } from './writes/service-addresses.ts';
 
 /** What a node says of the machine. */
@@ -36,6 +39,12 @@ export async function putSystemObjects(store: Store, port: number, machine: Mach
       if (writer.get({ group: '', kind: 'Namespace', namespace: '', name }) === undefined)
         writer.put(namespaceObject(name));
     for (const object of [...kubernetesService(port), nodeObject(machine, now)]) writer.put(object);
+    for (const definition of builtInDefinitions()) {
+      const { metadata, status } = (writer.get(keyOf(definition)) ?? definition) as CustomResourceDefinition;
+      // What somebody else said of the kind changes nothing, and may be what an older Limen said.
+      const current = { ...definition, metadata, ...(status === undefined ? {} : { status }) };
+      writer.put(withStatus(current, now, undefined, true));
+    }
   });
 }
 

@@ -195,6 +195,112 @@ describe('CustomResourceDefinitions', () => {
     expect(api.store.snapshot.listOf('CronTab.stable.example.com')).toEqual([]);
   });
 
+  const conditions = async (name: string) => {
+    const { body } = await api.get(`${CRDS}/${name}`);
+    const list: { type: string; status: string; reason: string; message: string }[] = body.status?.conditions ?? [];
+    return Object.fromEntries(
+      list.map(({ type, status: is, reason, message }) => [type, `${is} ${reason}: ${message}`]),
+    );
+  };
+  const named = (plural: string, kind: string, more: object = {}) => ({
+    ...definition({ group: 'names.example.com', names: { plural, kind, ...more } }),
+    metadata: { name: `${plural}.names.example.com` },
+  });
+
+  it('whose names another one has wait for them', async () => {
+    await api.post(CRDS, named('firsts', 'Same'));
+    await api.post(CRDS, named('seconds', 'Same'));
+    await api.post(CRDS, named('thirds', 'Third', { shortNames: ['firsts'] }));
+    await api.until(
+      'all have conditions',
+      async () => (await conditions('thirds.names.example.com')).Established !== undefined,
+    );
+    expect(await conditions('seconds.names.example.com')).toEqual({
+      NamesAccepted: 'False ListKindConflict: "SameList" is already in use',
+      Established: 'False NotAccepted: not all names are accepted',
+    });
+    expect(await conditions('thirds.names.example.com')).toEqual({
+      NamesAccepted: 'False ShortNamesConflict: "firsts" is already in use',
+      Established: 'False NotAccepted: not all names are accepted',
+    });
+    const at = (plural: string) => `/apis/names.example.com/v1/namespaces/default/${plural}`;
+    expect([await status(at('firsts')), await status(at('seconds')), await status(at('thirds'))]).toEqual([
+      200, 404, 404,
+    ]);
+    await api.post(at('firsts'), { metadata: { name: 'kept' }, spec: { cronSpec: '*' } });
+    await api.delete(`${CRDS}/seconds.names.example.com`);
+    await gone(`${CRDS}/seconds.names.example.com`);
+    expect(await status(`${at('firsts')}/kept`)).toBe(200);
+    await api.delete(`${CRDS}/firsts.names.example.com`);
+    await api.until('the name is free', async () => (await status(at('thirds'))) === 200);
+  });
+
+  it("can't take the names of built-in kinds", async () => {
+    const name = 'gates.networking.istio.io';
+    const names = { plural: 'gates', kind: 'Gateway' };
+    await api.post(CRDS, { ...definition({ group: 'networking.istio.io', names }), metadata: { name } });
+    await api.until('it has conditions', async () => (await conditions(name)).NamesAccepted !== undefined);
+    expect((await conditions(name)).NamesAccepted).toMatch(/^False ListKindConflict/);
+    expect(await status('/apis/networking.istio.io/v1/namespaces/default/gates')).toBe(404);
+    await api.delete(`${CRDS}/${name}`);
+    await gone(`${CRDS}/${name}`);
+    expect(await status('/apis/networking.istio.io/v1/namespaces/default/gateways')).toBe(200);
+  });
+
+  it('have columns of their own in each version', async () => {
+    const [version] = definition().spec.versions;
+    const wide = {
+      ...version,
+      name: 'v2',
+      storage: false,
+      additionalPrinterColumns: [{ name: 'Two', type: 'string', jsonPath: '.spec.replicas' }],
+    };
+    const plain = { ...version, name: 'v3', storage: false, additionalPrinterColumns: undefined };
+    await api.post(CRDS, {
+      ...named('columns', 'Column'),
+      spec: { ...named('columns', 'Column').spec, versions: [version, wide, plain] },
+    });
+    const columns = async (of: string) => {
+      const path = `/apis/names.example.com/${of}/namespaces/default/columns`;
+      await api.until('it is served', async () => (await status(path)) === 200);
+      const { body } = await api.get(path, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+      return body.columnDefinitions.map((column: { name: string }) => column.name);
+    };
+    expect([await columns('v1'), await columns('v2'), await columns('v3')]).toEqual([
+      ['Name', 'Spec'],
+      ['Name', 'Two'],
+      ['Name', 'Age'],
+    ]);
+  });
+
+  it("of Istio's and the Gateway API's kinds are there, whole, and stay", async () => {
+    const { body } = await api.get(CRDS);
+    const names = body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+    expect(names).toEqual(
+      expect.arrayContaining(['virtualservices.networking.istio.io', 'httproutes.gateway.networking.k8s.io']),
+    );
+    const path = `${CRDS}/virtualservices.networking.istio.io`;
+    const { body: shown } = await api.get(path);
+    expect(shown.spec.versions.map(({ name, storage }: { name: string; storage: boolean }) => [name, storage])).toEqual(
+      [
+        ['v1', true],
+        ['v1beta1', false],
+        ['v1alpha3', false],
+      ],
+    );
+    for (const { schema, additionalPrinterColumns } of shown.spec.versions) {
+      expect(schema.openAPIV3Schema.properties.spec.properties.hosts.items).toEqual({ type: 'string' });
+      expect(additionalPrinterColumns.map(({ name }: { name: string }) => name)).toEqual(['Gateways', 'Hosts', 'Age']);
+    }
+    expect(JSON.stringify(body)).not.toContain('$ref');
+    expect((await conditions('virtualservices.networking.istio.io')).Established).toMatch(/^True/);
+    const refused = await api.delete(path);
+    expect([refused.status, refused.body.message]).toEqual([
+      403,
+      'customresourcedefinitions.apiextensions.k8s.io "virtualservices.networking.istio.io" is forbidden: its kind is built in: it is served with its definition or without it',
+    ]);
+  });
+
   it.each([
     ['a name that is not plural and group', { group: 'other.example.com' }, 'metadata.name'],
     ['a scope that is none', { scope: 'Galaxy' }, 'spec.scope'],

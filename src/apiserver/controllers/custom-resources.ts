@@ -1,14 +1,15 @@
 // CustomResourceDefinitions: each that is in order brings a kind, says so in its status, and takes its objects along when it goes.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 
-import { kindId } from '../../resources/object.ts';
+import { KINDS } from '../../resources/kinds.ts';
+import { groupOf, kindId } from '../../resources/object.ts';
 import type { ApiContext } from '../api-call.ts';
-import { type CustomResourceDefinition, customKind } from '../custom-resource-definition.ts';
+import { type CustomResourceDefinition, customKind, DEFINITION } from '../custom-resource-definition.ts';
+import { isEstablished, type Names, shareNames } from '../definition-names.ts';
 import { deleteObject, NO_PRECONDITIONS } from '../deletion.ts';
 import { seconds } from '../writes/write-object.ts';
 import { WorkQueue } from './queue.ts';
 
-export const DEFINITION = 'CustomResourceDefinition.apiextensions.k8s.io';
 /** Its objects go before it. */
 const FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 
@@ -19,6 +20,8 @@ export class CustomResourceController {
   readonly #unsubscribe: () => void;
   /** Kinds (by id) whose objects are being deleted with their definition: kind id → the definition's name. */
   readonly #leaving = new Map<string, string>();
+  /** By definition: the names it has. */
+  #names: ReadonlyMap<string, Names> = new Map();
 
   constructor(context: ApiContext) {
     this.#context = context;
@@ -27,10 +30,12 @@ export class CustomResourceController {
     this.#unsubscribe = context.store.subscribe((_, changes) => {
       let isChanged = false;
       for (const { type, object } of changes) {
-        const id = kindId(object.apiVersion.split('/')[0]!, object.kind);
+        const id = kindId(groupOf(object.apiVersion), object.kind);
         if (id === DEFINITION) {
           isChanged = true;
-          if (type !== 'deleted') this.#queue.add(object.metadata.name);
+          // Names that it leaves may be what another one of its group waits for.
+          const others = type === 'deleted' ? this.#rivalsOf(object as CustomResourceDefinition) : [object];
+          for (const { metadata } of others) this.#queue.add(metadata.name);
         } else if (this.#leaving.has(id)) this.#queue.add(this.#leaving.get(id)!);
       }
       if (isChanged) this.#serve();
@@ -51,13 +56,26 @@ export class CustomResourceController {
     return this.#context.store.snapshot.listOf(DEFINITION) as CustomResourceDefinition[];
   }
 
+  #rivalsOf({ spec }: CustomResourceDefinition): CustomResourceDefinition[] {
+    return this.#definitions().filter((other) => other.spec.group === spec.group);
+  }
+
+  #isBuiltIn({ spec }: CustomResourceDefinition): boolean {
+    return this.#context.registry.isBuiltIn(spec.group, spec.names.plural, spec.names.kind);
+  }
+
   /** Makes the registry what the definitions say. */
   #serve(): void {
-    const { registry } = this.#context;
-    const kinds = this.#definitions()
-      .filter(({ spec }) => !registry.isBuiltIn(spec.group, spec.names.plural, spec.names.kind))
-      .map(customKind);
-    registry.setCustom(kinds.filter((kind) => kind !== undefined));
+    const definitions = this.#definitions().filter((definition) => !this.#isBuiltIn(definition));
+    this.#names = shareNames(definitions, KINDS);
+    const kinds = definitions.map((definition) => {
+      const { accepted, conflict } = this.#names.get(definition.metadata.name)!;
+      const { plural, kind } = accepted;
+      if (plural === undefined || kind === undefined) return undefined;
+      if (conflict !== undefined && !isEstablished(definition)) return undefined;
+      return customKind({ ...definition, spec: { ...definition.spec, names: { ...accepted, plural, kind } } });
+    });
+    this.#context.registry.setCustom(kinds.filter((kind) => kind !== undefined));
   }
 
   async #reconcile(name: string): Promise<void> {
@@ -65,10 +83,10 @@ export class CustomResourceController {
     const definition = store.snapshot.getOf(DEFINITION, '', name) as CustomResourceDefinition | undefined;
     if (definition === undefined) return;
     if (definition.metadata.deletionTimestamp !== undefined) return this.#cleanUp(definition);
-    const { registry } = this.#context;
-    const { group, names } = definition.spec;
-    const isBuiltIn = registry.isBuiltIn(group, names.plural, names.kind);
-    const next = established(definition, seconds(clock()), isBuiltIn);
+    // One of a built-in kind has its names: the kind has them.
+    const isBuiltIn = this.#isBuiltIn(definition);
+    const names = isBuiltIn ? undefined : this.#names.get(name);
+    const next = withStatus(definition, seconds(clock()), names, isBuiltIn);
     if (next !== definition)
       await store.transact((writer) => {
         const current = writer.get({
@@ -78,7 +96,7 @@ export class CustomResourceController {
           name,
         });
         if (current !== undefined && current.metadata.deletionTimestamp === undefined)
-          writer.put(established(current as CustomResourceDefinition, seconds(clock()), isBuiltIn));
+          writer.put(withStatus(current as CustomResourceDefinition, seconds(clock()), names, isBuiltIn));
       });
   }
 
@@ -88,7 +106,9 @@ export class CustomResourceController {
     const { group, names } = definition.spec;
     const id = kindId(group, names.kind);
     const { name } = definition.metadata;
-    const resource = registry.isBuiltIn(group, names.plural, names.kind) ? undefined : registry.stored(id);
+    const stored = registry.stored(id);
+    // Not those of another definition that has the name of the kind.
+    const resource = stored?.plural !== names.plural || this.#isBuiltIn(definition) ? undefined : stored;
     const objects = resource === undefined ? [] : store.snapshot.listOf(id);
     if (resource !== undefined && objects.length > 0) {
       this.#leaving.set(id, name);
@@ -135,20 +155,38 @@ interface Condition {
   message: string;
 }
 
-/** A definition that is served, with the status and the finalizer of one. The same object when it has them already. */
-function established(definition: CustomResourceDefinition, now: string, isBuiltIn: boolean): CustomResourceDefinition {
+/**
+ * A definition with the status that says whether it is served, and the finalizer of one that may have objects.
+ *
+ * @param names those it has; undefined for all it asks for
+ * @returns the same object when it has them already
+ */
+export function withStatus(
+  definition: CustomResourceDefinition,
+  now: string,
+  names: Names | undefined,
+  isBuiltIn: boolean,
+): CustomResourceDefinition {
   const { spec, status, metadata } = definition;
   const before = (status?.conditions ?? []) as Condition[];
-  const condition = (type: string, reason: string, message: string): Condition => {
-    const same = before.find((each) => each.type === type && each.status === 'True');
-    return same ?? { type, status: 'True', lastTransitionTime: now, reason, message };
+  const condition = (type: string, isSo: boolean, reason: string, message: string): Condition => {
+    const value = isSo ? 'True' : 'False';
+    const old = before.find((each) => each.type === type && each.status === value);
+    if (old !== undefined && old.reason === reason && old.message === message) return old;
+    return { type, status: value, lastTransitionTime: old?.lastTransitionTime ?? now, reason, message };
   };
+  const conflict = names?.conflict;
   const stored = spec.versions.find(({ storage }) => storage)?.name ?? spec.versions[0]!.name;
   const next = {
-    acceptedNames: spec.names,
+    // Kubernetes wants these two in any case.
+    acceptedNames: names === undefined ? spec.names : { plural: '', kind: '', ...names.accepted },
     conditions: [
-      condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
-      condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+      conflict === undefined
+        ? condition('NamesAccepted', true, 'NoConflicts', 'no conflicts found')
+        : condition('NamesAccepted', false, conflict.reason, conflict.message),
+      conflict === undefined || isEstablished(definition)
+        ? condition('Established', true, 'InitialNamesAccepted', 'the initial names have been accepted')
+        : condition('Established', false, 'NotAccepted', 'not all names are accepted'),
     ],
     storedVersions: [...new Set([...(status?.storedVersions ?? []), stored])],
   };

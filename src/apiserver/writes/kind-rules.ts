@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { valueAt } from '../../resources/field-path.ts';
 import type { ResourceObject } from '../../resources/object.ts';
 import type { ApiResource } from '../api-resource.ts';
-import { type CustomResourceDefinition, checkDefinition } from '../custom-resource-definition.ts';
+import { type CustomResourceDefinition, checkDefinition, DEFINITION } from '../custom-resource-definition.ts';
 import { invalid, type StatusCause } from '../status.ts';
 import { kindOf } from './admission.ts';
 
@@ -45,13 +45,11 @@ export function nextObjectOf(object: ResourceObject, before: ResourceObject, res
   };
 }
 
-const DEFINITION = 'CustomResourceDefinition.apiextensions.k8s.io';
-
 /** Fields that never change, by kind id. */
 const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   'Deployment.apps': ['spec.selector'],
   'ReplicaSet.apps': ['spec.selector'],
-  'CustomResourceDefinition.apiextensions.k8s.io': ['spec.group', 'spec.scope', 'spec.names.plural', 'spec.names.kind'],
+  [DEFINITION]: ['spec.group', 'spec.scope', 'spec.names.plural', 'spec.names.kind'],
   Secret: ['type'],
 };
 

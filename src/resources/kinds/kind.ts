@@ -41,6 +41,8 @@ export interface Kind<Name extends string = string> {
   subresources: readonly Subresource[];
   /** The columns after NAME of a kind that comes from a CustomResourceDefinition; absent for Kubernetes' own kinds. */
   columns?: readonly PrinterColumn[];
+  /** The columns of each version, of a kind that a CustomResourceDefinition brought; undefined where it says none. */
+  versionColumns?: ReadonlyMap<string, readonly PrinterColumn[] | undefined>;
   /** The schema of each version, of a kind that a CustomResourceDefinition brought. */
   schemas?: ReadonlyMap<string, Schema>;
   /** Limen stores and lists objects of this kind and does nothing else with them: what is missing then, as half a sentence. */
