@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { contains } from '../resources/contains.ts';
 import { keyId, keyOf, type ObjectKey, type ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
 import { type Change, merged } from './change.ts';
-import { type Claim, UNOWNED } from './claims.ts';
+import { type Claim, NO_OWNER, UNOWNED } from './claims.ts';
 import { StoreWriteError } from './errors.ts';
 import { HISTORY_SIZE, History } from './history.ts';
 import { type Edited, type Persisted, type Savepoint, State } from './state.ts';
@@ -32,6 +33,8 @@ export interface StoreOptions {
   uid?: () => string;
   /** How many changes {@link Store.eventsSince} knows at least. */
   historySize?: number;
+  /** Lays an owner's object over the one that is there. Without it the owner's takes its place. */
+  merge?: (live: ResourceObject | undefined, given: ResourceObject) => ResourceObject;
 }
 
 /** Where a store keeps its objects beyond the life of the process. */
@@ -73,6 +76,9 @@ const MAX_GROUP = 256;
 export class Store {
   readonly #metadata: MetadataSource;
   readonly #persistence: Persistence | undefined;
+  readonly #merge: NonNullable<StoreOptions['merge']> | undefined;
+  /** Of a stored object: what its owner said, where it is known to hold all of that. */
+  readonly #agreed = new WeakMap<ResourceObject, ResourceObject>();
   readonly #state: State;
   readonly #history: History;
   readonly #listeners = new Set<StoreListener>();
@@ -89,6 +95,7 @@ export class Store {
   constructor(options: StoreOptions = {}, persistence?: Persistence) {
     this.#metadata = { clock: options.clock ?? (() => new Date()), uid: options.uid ?? randomUUID };
     this.#persistence = persistence;
+    this.#merge = options.merge;
     this.#state = new State(persistence?.load());
     this.#history = new History(this.#state.version, options.historySize ?? HISTORY_SIZE);
     this.#snapshot = new Snapshot(this.#state.version, this.#state.view);
@@ -109,7 +116,8 @@ export class Store {
   }
 
   /**
-   * Makes exactly these objects the ones that an owner (a file) contributes: others it contributed before go away.
+   * Makes exactly these objects the ones that an owner (a file) contributes: others it contributed before go away. With
+   * {@link StoreOptions.merge} an object keeps what others say of it and the owner does not.
    *
    * @returns the keys another owner holds already; that owner's object is served, and this one's when that one is gone
    */
@@ -134,7 +142,7 @@ export class Store {
     });
   }
 
-  /** Adds or replaces one object, whoever contributes it. It stays until `delete`, or until its owner applies a changed one. */
+  /** Adds or replaces one object, whoever contributes it. It stays until `delete`, or until its owner applies its own again. */
   put(object: ResourceObject): void {
     this.batch(() => this.#put(object));
   }
@@ -322,17 +330,21 @@ export class Store {
   /** Notes an owner's object; returns whose object is served. */
   #claim(owner: string, given: ResourceObject): string {
     const key = keyOf(given);
-    const claims = this.#state.claimsOn(key);
+    // Merged with it, an owner's object has no need to wait for one that somebody put.
+    const claims = this.#state.claimsOn(key).filter((each) => this.#merge === undefined || each.owner !== NO_OWNER);
     const own = claims.find((claim) => claim.owner === owner);
     const holder = claims[0]?.owner ?? owner;
     // Compared with what this owner said last, not with what is served: a status written meanwhile must survive a save that changes nothing.
-    if (own !== undefined && (own.given === given || isDeepStrictEqual(own.given, given))) return holder;
+    if (own !== undefined && (own.given === given || isDeepStrictEqual(own.given, given))) {
+      if (holder === owner) this.#restore(key, own.given ?? given);
+      return holder;
+    }
     const claim: Claim = { owner, given };
     this.#state.editClaims(
       key,
       own === undefined ? [...claims, claim] : claims.map((each) => (each === own ? claim : each)),
     );
-    if (holder === owner) this.#serve(key, given);
+    if (holder === owner) this.#serveOwned(key, given);
     return holder;
   }
 
@@ -343,7 +355,20 @@ export class Store {
     if (claims[0]?.owner !== owner) return;
     const [next] = rest;
     if (next?.given === undefined) this.#withdraw(key);
-    else this.#serve(key, next.given);
+    else this.#serveOwned(key, next.given);
+  }
+
+  /** What an owner says again counts again, where somebody has changed it meanwhile. */
+  #restore(key: ObjectKey, given: ResourceObject): void {
+    const live = this.#state.get(key);
+    if (this.#merge === undefined || live === undefined || this.#agreed.get(live) === given) return;
+    if (contains(live, given)) this.#agreed.set(live, given);
+    else this.#serveOwned(key, given);
+  }
+
+  #serveOwned(key: ObjectKey, given: ResourceObject): void {
+    const merged = this.#merge === undefined ? given : this.#merge(this.#state.get(key), given);
+    this.#agreed.set(this.#serve(key, merged), given);
   }
 
   #serve(key: ObjectKey, given: ResourceObject): ResourceObject {

@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { applyFileObject } from '../../resources/managed-fields/file-objects.ts';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
@@ -67,7 +68,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const envoyDirectory = join(home, 'envoy');
     for (const pid of await endLeftoverEnvoys(envoyDirectory))
       log.warn({ pid }, 'ended the Envoy that a killed run left behind');
-    const store = new Store();
+    const store = new Store({ merge: applyFileObject() });
     let sources: FileSource | undefined;
     const report = reportOn(store, () => sources, log);
     undo.push(() => report.close());

@@ -70,11 +70,13 @@ export function serverSideApply<Kind extends ManagedObject>(
   force: boolean,
 ): Kind {
   const self = { ...write, operation: 'Apply' as const, apiVersion: applied.apiVersion };
-  const base = unmanaged(live ?? ({ apiVersion: applied.apiVersion, metadata: {} } as Kind));
-  const before = live === undefined ? [] : managersOrFirst(live, type);
+  const fields = managed(appliedFields(unmanaged(applied), type));
+  if (live === undefined)
+    return withManagers(mergeApplied({}, unmanaged(applied), type) as Kind, [{ ...self, fields }]);
+  const base = unmanaged(live);
+  const before = managersOrFirst(live, type);
   const mine = before.find((entry) => isSameManager(entry, self));
   const others = before.filter((entry) => entry !== mine);
-  const fields = managed(appliedFields(unmanaged(applied), type));
   const merged = mergeApplied(base, unmanaged(applied), type);
   const stillOwned = others.reduce((all, entry) => union(all, entry.fields), fields);
   const result = removeFields(merged, difference(mine?.fields ?? NO_FIELDS, fields), stillOwned, type) as Kind;
@@ -97,7 +99,7 @@ export function serverSideApply<Kind extends ManagedObject>(
   }));
   const isUnchanged =
     isEmpty(changes.set) && isEmpty(changes.removed) && mine !== undefined && isEqual(mine.fields, fields);
-  if (isUnchanged && live !== undefined) return live;
+  if (isUnchanged) return live;
   return withManagers(result, [...rest, { ...self, fields }]);
 }
 
