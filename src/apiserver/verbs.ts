@@ -47,17 +47,17 @@ export async function update(call: ApiCall, context: ApiContext): Promise<Answer
   const options = writeOptions(call, 'UpdateOptions');
   const incoming = incomingObject(decodeBody(await call.body(), call.contentType), resource, info);
   const object = checkFields(incoming, resource, options.fieldValidation, call.warn);
-  if (resource.isCustom && !object.metadata.resourceVersion)
-    throw invalid(kindOf(resource), info.name, [
-      {
-        reason: 'FieldValueInvalid',
-        field: 'metadata.resourceVersion',
-        message: 'Invalid value: 0x0: must be specified for an update',
-      },
-    ]);
   const result = await context.store.transact((writer) => {
     const current = writer.get(resource.key(info.namespace, info.name));
     if (current === undefined) throw notFound(resource, info.name);
+    if (resource.isCustom && !object.metadata.resourceVersion)
+      throw invalid(kindOf(resource), info.name, [
+        {
+          reason: 'FieldValueInvalid',
+          field: 'metadata.resourceVersion',
+          message: 'Invalid value: 0x0: must be specified for an update',
+        },
+      ]);
     return updateObject(writeOf(call, context, writer, options), current, object);
   });
   return { status: 200, body: represent(result, call, context.clock()) };

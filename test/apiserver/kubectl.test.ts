@@ -1,7 +1,7 @@
 // The real kubectl against the API server: what the walkthroughs type, and what it prints.
 
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -51,9 +51,11 @@ describeWith(['kubectl'], 'kubectl', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  function kubectl(args: string, input = ''): Promise<Outcome> {
+  const environment = () => ({ PATH: process.env.PATH, HOME: home, KUBECONFIG: join(home, 'kubeconfig') });
+
+  function kubectl(args: string, input = '', more: Record<string, string> = {}): Promise<Outcome> {
     return new Promise((resolve) => {
-      const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: join(home, 'kubeconfig') };
+      const env = { ...environment(), ...more };
       const child = execFile('kubectl', args.split(' '), { env, timeout: 25_000 }, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
       );
@@ -200,6 +202,117 @@ describeWith(['kubectl'], 'kubectl', () => {
     expect(await ok('explain pod.spec.nodeName --output=plaintext-openapiv2')).toMatch(/FIELD: +nodeName <string>/);
     expect(await ok('explain vs.spec.hosts')).toContain('The destination hosts to which traffic is being sent');
     expect(await ok('delete deployment,svc,secret,configmap -l app=web')).toContain('deployment.apps "web" deleted');
+  });
+
+  /** `kubectl edit` with an editor that replaces one text by another. */
+  function edit(what: string, from: string, to: string): Promise<Outcome> {
+    const editor = join(home, 'editor.sh');
+    writeFileSync(editor, `#!/bin/sh\nsed 's/${from}/${to}/' "$1" > "$1.new" && mv "$1.new" "$1"\n`, { mode: 0o700 });
+    return kubectl(`edit ${what}`, '', { EDITOR: editor, TMPDIR: home });
+  }
+
+  it('edits in an editor', async () => {
+    await ok('create -f -', GATEWAY.replace('coolstore-gateway', 'edited'));
+    expect((await edit('gw edited', 'number: 80', 'number: 8080')).stdout).toBe(
+      'gateway.networking.istio.io/edited edited\n',
+    );
+    expect(await ok('get gw edited -o jsonpath={.spec.servers[0].port.number}')).toBe('8080');
+    expect((await edit('gw edited', 'nothing', 'nothing')).stderr).toBe('Edit cancelled, no changes made.\n');
+    const { code, stderr } = await edit('gw edited', 'number: 8080$', 'number: 80800');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('80800 is no port number')]);
+    expect(stderr).toContain('to try this update again');
+    expect(await ok('get gw edited -o jsonpath={.spec.servers[0].port.number}')).toBe('8080');
+  });
+
+  it('applies and deletes a kustomization', async () => {
+    const folder = join(home, 'kustomization');
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, 'kustomization.yaml'),
+      'namePrefix: k-\nnamespace: default\nconfigMapGenerator: [{name: made, literals: [a=b]}]\nresources: [vs.yaml]\n',
+    );
+    writeFileSync(join(folder, 'vs.yaml'), VIRTUAL_SERVICE);
+    expect(await ok(`apply -k ${folder}`)).toMatch(
+      /^configmap\/k-made-\w+ created\nvirtualservice\.networking\.istio\.io\/k-webapp created\n$/,
+    );
+    expect((await ok(`apply -k ${folder}`)).match(/unchanged/g)).toHaveLength(2);
+    expect(await ok(`delete -k ${folder}`)).toContain('"k-webapp" deleted');
+  });
+
+  it('creates once, and replaces what is there', async () => {
+    const file = join(home, 'once.yaml');
+    writeFileSync(file, VIRTUAL_SERVICE.replace('{name: webapp}', '{name: once}'));
+    const reason = (text: string) => `Error from server (${text.replace('"FILE"', JSON.stringify(file))}\n`;
+    const name = 'virtualservices.networking.istio.io "once"';
+    expect((await kubectl(`replace -f ${file}`)).stderr).toBe(
+      reason(`NotFound): error when replacing "FILE": ${name} not found`),
+    );
+    await ok(`create -f ${file}`);
+    expect((await kubectl(`create -f ${file}`)).stderr).toBe(
+      reason(`AlreadyExists): error when creating "FILE": ${name} already exists`),
+    );
+    expect(await ok(`replace -f ${file}`)).toBe('virtualservice.networking.istio.io/once replaced\n');
+    expect(await ok(`replace --force -f ${file}`)).toContain('replaced');
+    await ok(`delete -f ${file}`);
+    expect((await kubectl(`delete -f ${file}`)).stderr).toBe(
+      reason(`NotFound): error when deleting "FILE": ${name} not found`),
+    );
+  });
+
+  it('watches', async () => {
+    await ok('create namespace watched');
+    const child = spawn('kubectl', ['get', 'configmaps', '-n', 'watched', '-w', '--no-headers'], {
+      env: environment(),
+    });
+    let seen = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      seen += text;
+    });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    const rows = () =>
+      seen
+        .split('\n')
+        .filter((line) => /^seen /.test(line))
+        .map((line) => line.split(/\s+/).slice(0, 2));
+    await ok('create configmap seen -n watched');
+    await api.until('it is seen', () => rows().length === 1);
+    await ok('patch configmap seen -n watched -p {"data":{"a":"b"}}');
+    await api.until('its change is seen', () => rows().length === 2);
+    child.kill();
+    await ended;
+    expect(rows()).toEqual([
+      ['seen', '0'],
+      ['seen', '1'],
+    ]);
+  });
+
+  it('follows a rollout', async () => {
+    await ok('create deployment rolled --image=example.com/web:1');
+    const waiting = ok('rollout status deployment/rolled --timeout=20s');
+    const counts = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 };
+    const status = JSON.stringify({ status: { observedGeneration: 1, ...counts } });
+    await ok(`patch deployment rolled --subresource=status -p ${status}`);
+    expect(await waiting).toContain('deployment "rolled" successfully rolled out');
+    expect(await ok('rollout restart deployment/rolled')).toBe('deployment.apps/rolled restarted\n');
+  });
+
+  it('asks for paths, and for metrics that nobody measures', async () => {
+    expect(await ok('get --raw /readyz')).toBe('ok');
+    expect(JSON.parse(await ok('get --raw /api/v1/namespaces/default'))).toMatchObject({ kind: 'Namespace' });
+    expect((await kubectl('get --raw /nope')).stderr).toBe(
+      'Error from server (NotFound): the server could not find the requested resource\n',
+    );
+    expect(await kubectl('top pods')).toEqual({ code: 1, stdout: '', stderr: 'error: Metrics API not available\n' });
+  });
+
+  it("finds the definitions of Istio's kinds", async () => {
+    const name = 'virtualservices.networking.istio.io';
+    expect(await table(`get crd ${name}`)).toMatchObject([{ NAME: name }]);
+    expect(await ok(`get crd ${name} -o yaml`)).toContain('The destination hosts to which traffic is being sent');
+    expect(await ok(`wait --for=condition=Established crd/${name} --timeout=20s`)).toContain('condition met');
+    expect(await ok('explain crd')).toContain('CustomResourceDefinition');
+    const { code, stderr } = await kubectl(`delete crd ${name}`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('its kind is built in')]);
   });
 
   it('waits for what happens', async () => {
