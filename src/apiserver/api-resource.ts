@@ -9,10 +9,12 @@ import { isKubernetesGroup } from '../resources/openapi/names.ts';
 import type { Schema } from '../resources/openapi/schema.ts';
 import { withSchemas } from './built-in-definitions.ts';
 import { DEFINITION } from './custom-resource-definition.ts';
+import { type StoredForm, storedFormOf } from './event-forms.ts';
 
 /** A kind in one version. One object for each that is served; compared by identity. */
 export class ApiResource {
   readonly kind: Kind;
+  /** Of the kind that its objects are stored as, which is the kind itself but for one. */
   readonly kindId: string;
   readonly version: string;
   /** `group/version` as this resource's objects have it. */
@@ -24,13 +26,17 @@ export class ApiResource {
   /** Custom resources know no strategic merge patch, and a new one comes without status. */
   readonly isCustom: boolean;
   readonly printerColumns: readonly PrinterColumn[] | undefined;
+  /** How its objects are stored, where that is as those of another kind. */
+  readonly storedForm: StoredForm | undefined;
 
   constructor(kind: Kind, version: string) {
     this.kind = kind;
-    this.kindId = kindId(kind.group, kind.name);
+    const form = storedFormOf(kindId(kind.group, kind.name));
+    this.storedForm = form;
+    this.kindId = form === undefined ? kindId(kind.group, kind.name) : kindId(form.group, form.kind);
     this.version = version;
     this.apiVersion = apiVersionOf(kind, version);
-    this.storedApiVersion = apiVersionOf(kind);
+    this.storedApiVersion = form?.apiVersion ?? apiVersionOf(kind);
     this.group = kind.group;
     this.plural = kind.plural;
     this.isCustom = !isKubernetesGroup(kind.group);
@@ -53,12 +59,20 @@ export class ApiResource {
 
   /** The key of one of its objects. @param namespace '' when cluster-scoped */
   key(namespace: string, name: string): ObjectKey {
-    return { group: this.group, kind: this.kind.name, namespace, name };
+    const { group, kind } = this.storedForm ?? { group: this.group, kind: this.kind.name };
+    return { group, kind, namespace, name };
   }
 
   /** A stored object as this version shows it. Versions differ in their name only. */
   show(object: ResourceObject): ResourceObject {
     if (this.kindId === DEFINITION) return withSchemas(object);
-    return object.apiVersion === this.apiVersion ? object : { ...object, apiVersion: this.apiVersion };
+    if (object.apiVersion === this.apiVersion) return object;
+    return this.storedForm?.fromStored(object) ?? { ...object, apiVersion: this.apiVersion };
+  }
+
+  /** An object of this version as it is stored. */
+  toStored(object: ResourceObject): ResourceObject {
+    if (object.apiVersion === this.storedApiVersion) return object;
+    return this.storedForm?.toStored(object) ?? { ...object, apiVersion: this.storedApiVersion };
   }
 }

@@ -28,7 +28,7 @@ export class ResourceRegistry {
     for (const resource of [...this.#builtIn, ...kinds.flatMap(resourcesOf)]) {
       const { group, version, plural, kind } = resource;
       this.#byPath.set(`${group}/${version}/${plural}`, resource);
-      if (version === kind.versions[0]) this.#byId.set(resource.kindId, resource);
+      if (version === kind.versions[0] && resource.storedForm === undefined) this.#byId.set(resource.kindId, resource);
     }
   }
 
@@ -36,7 +36,7 @@ export class ResourceRegistry {
     return this.#byPath.get(`${group}/${version}/${plural}`);
   }
 
-  /** The resource of a kind, in the version objects are stored in. @param id its `kindId` */
+  /** The resource of a kind, in the version objects are stored in; undefined where they are stored as another kind's. @param id its `kindId` */
   stored(id: string): ApiResource | undefined {
     return this.#byId.get(id);
   }

@@ -87,7 +87,8 @@ export class NamespaceController {
     return registry.kinds
       .filter(({ namespaced }) => namespaced)
       .flatMap((kind) => {
-        const resource = registry.stored(kindId(kind.group, kind.name))!;
+        const resource = registry.stored(kindId(kind.group, kind.name));
+        if (resource === undefined) return []; // found as what they are stored as
         return store.snapshot
           .listOf(resource.kindId)
           .filter(({ metadata }) => metadata.namespace === name)

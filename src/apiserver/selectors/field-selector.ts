@@ -37,6 +37,15 @@ const SELECTABLE: Readonly<Record<string, readonly string[]>> = {
     'involvedObject.apiVersion',
     'involvedObject.resourceVersion',
     'involvedObject.fieldPath',
+    // As events.k8s.io calls them.
+    'regarding.kind',
+    'regarding.namespace',
+    'regarding.name',
+    'regarding.uid',
+    'regarding.apiVersion',
+    'regarding.resourceVersion',
+    'regarding.fieldPath',
+    'reportingController',
     'reason',
     'reportingComponent',
     'source',
@@ -45,7 +54,14 @@ const SELECTABLE: Readonly<Record<string, readonly string[]>> = {
   'ReplicaSet.apps': ['status.replicas'],
 };
 /** Where a name of a field is not its path. */
-const PATHS: Readonly<Record<string, string>> = { source: 'source.component' };
+const PATHS: Readonly<Record<string, string>> = {
+  source: 'source.component',
+  reportingController: 'reportingComponent',
+};
+
+function pathOf(field: string): readonly string[] {
+  return (PATHS[field] ?? field.replace(/^regarding\./, 'involvedObject.')).split('.');
+}
 
 /** @param kindId whose objects are selected @throws ApiError 400 */
 export function parseFieldSelector(text: string, kindId: string): FieldSelector {
@@ -79,7 +95,7 @@ function parseTerm(term: string, kindId: string): Term {
     field === 'metadata.name' || field === 'metadata.namespace' || (SELECTABLE[kindId] ?? []).includes(field);
   if (!isSelectable) throw badRequest(`field label not supported: ${field}`);
   const value = match[3]!.replace(/\\([\\,=])/g, '$1');
-  return { field, path: (PATHS[field] ?? field).split('.'), value, negated: match[2] === '!=' };
+  return { field, path: pathOf(field), value, negated: match[2] === '!=' };
 }
 
 /** As the field's text: absent is '', booleans and numbers as they are written. */

@@ -76,6 +76,8 @@ const PRINTERS: Readonly<Record<string, unknown>> = {
 /** How objects of a resource are shown. */
 export function printerOf(resource: ApiResource): Printer {
   const own = PRINTERS[resource.kindId] as Printer | undefined;
+  if (own !== undefined && resource.storedForm !== undefined)
+    return { columns: own.columns, cells: (object, now) => own.cells(resource.toStored(object), now) };
   if (own !== undefined) return own;
   const columns = resource.printerColumns ?? [];
   return columns.length === 0 ? plainPrinter : columnsPrinter(columns); // a definition that names no columns has Age

@@ -55,11 +55,11 @@ export function createObject(write: Write, given: ResourceObject, isManaged = fa
   const fresh = newObjectOf({ ...given, metadata: { ...withoutServerFields(given.metadata), name } }, resource);
   const complete = withAllDefaults(write, fresh, undefined);
   const now = context.clock();
-  admit(stored(complete, resource), resource, now, write.warn);
+  admit(resource.toStored(complete), resource, now, write.warn);
   checkKindRules(complete, undefined, resource);
   if (writer.get(resource.key(namespace, name)) !== undefined) throw alreadyExists(resource, name);
   const tracked = isManaged ? complete : trackUpdate(undefined, complete, resource.fieldType, ownerOf(write, now));
-  if (!options.isDryRun) return writer.put(stored(tracked, resource));
+  if (!options.isDryRun) return writer.put(resource.toStored(tracked));
   return {
     ...tracked,
     metadata: { ...tracked.metadata, uid: crypto.randomUUID(), generation: 1, creationTimestamp: seconds(now) },
@@ -89,11 +89,11 @@ export function updateObject(
     subresource === '' ? withAllDefaults(write, nextObjectOf(candidate, before, resource), before) : candidate;
   const now = context.clock();
   if (subresource === '') {
-    admit(stored(complete, resource), resource, now, write.warn);
+    admit(resource.toStored(complete), resource, now, write.warn);
     checkKindRules(complete, before, resource);
   }
   const tracked = isManaged ? complete : trackUpdate(before, complete, resource.fieldType, ownerOf(write, now));
-  const result = stored(tracked, resource);
+  const result = resource.toStored(tracked);
   const isFinished = current.metadata.deletionTimestamp !== undefined && !hasFinalizers(result) && !isGraceful(current);
   if (options.isDryRun) return result;
   if (!isFinished) return writer.put(result);
@@ -237,11 +237,6 @@ function checkFinalizers(current: ResourceObject, candidate: ResourceObject, res
 
 function ownerOf({ options, subresource }: Write, now: Date): { manager: string; subresource: string; time: string } {
   return { manager: options.manager, subresource, time: seconds(now) };
-}
-
-/** An object in the version in which it is stored. */
-function stored(object: ResourceObject, { storedApiVersion }: ApiResource): ResourceObject {
-  return object.apiVersion === storedApiVersion ? object : { ...object, apiVersion: storedApiVersion };
 }
 
 /** RFC 3339 in seconds, as Kubernetes' timestamps are. */
