@@ -44,9 +44,9 @@ let pki: Promise<Pki> | undefined;
 
 /** A server on any free port, its store, and requests to it. */
 export class TestServer {
-  readonly store: Store;
+  store: Store;
   readonly pki: Pki;
-  readonly server: ApiServer;
+  server: ApiServer;
   readonly #agent: Agent;
 
   private constructor(store: Store, ownPki: Pki, server: ApiServer) {
@@ -59,8 +59,18 @@ export class TestServer {
   static async start(store = new Store()): Promise<TestServer> {
     pki ??= createPki(new Date());
     const own = await pki;
-    const server = await startApiServer({ store, pki: own, port: 0, log: pino({ level: 'silent' }), machine: MACHINE });
-    return new TestServer(store, own, server);
+    return new TestServer(store, own, await serve(store, own, 0));
+  }
+
+  /**
+   * Ends the server, and with it all connections, and serves again on its port.
+   * @param meanwhile what happens while it is away; gives the store that is served from then on
+   */
+  async restart(meanwhile: () => Store): Promise<void> {
+    const { port } = this.server;
+    await this.server.close();
+    this.store = meanwhile();
+    this.server = await serve(this.store, this.pki, port);
   }
 
   async stop(): Promise<void> {
@@ -143,6 +153,10 @@ export class TestServer {
     for (const deadline = performance.now() + DEADLINE_MS; !(await condition()); await delay(10))
       if (performance.now() > deadline) throw new Error(`not so after ${DEADLINE_MS} ms: ${what}`);
   }
+}
+
+function serve(store: Store, own: Pki, port: number): Promise<ApiServer> {
+  return startApiServer({ store, pki: own, port, log: pino({ level: 'silent' }), machine: MACHINE });
 }
 
 /** A watch under way. */
