@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { Store } from '../store/store.ts';
 import { createPki, type Pki } from './pki/pki.ts';
 import { type ApiServer, startApiServer } from './server.ts';
+import type { PodAccess } from './streaming/pod-access.ts';
 import type { Machine } from './system-objects.ts';
 
 const MACHINE: Machine = {
@@ -56,10 +57,10 @@ export class TestServer {
     this.#agent = new Agent({ keepAlive: true, ca: ownPki.ca, servername: 'localhost' });
   }
 
-  static async start(store = new Store()): Promise<TestServer> {
+  static async start(store = new Store(), podAccess?: PodAccess): Promise<TestServer> {
     pki ??= createPki(new Date());
     const own = await pki;
-    return new TestServer(store, own, await serve(store, own, 0));
+    return new TestServer(store, own, await serve(store, own, 0, podAccess));
   }
 
   /**
@@ -155,8 +156,9 @@ export class TestServer {
   }
 }
 
-function serve(store: Store, own: Pki, port: number): Promise<ApiServer> {
-  return startApiServer({ store, pki: own, port, log: pino({ level: 'silent' }), machine: MACHINE });
+function serve(store: Store, own: Pki, port: number, podAccess?: PodAccess): Promise<ApiServer> {
+  const log = pino({ level: 'silent' });
+  return startApiServer({ store, pki: own, port, log, machine: MACHINE, ...(podAccess && { podAccess }) });
 }
 
 /** A watch under way. */

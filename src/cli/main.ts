@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { registerBootstrap } from './bootstrap.ts';
 import { registerCompletion } from './completion.ts';
 import { registerKubeconfig } from './kubeconfig.ts';
+import { registerKubernetes } from './kubernetes/command.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { registerProxyConfig } from './proxy-config/command.ts';
 import { registerProxyStatus } from './proxy-status/command.ts';
@@ -111,6 +112,7 @@ Examples:
     process.exitCode = await runUp(options, process);
   });
 
+registerKubernetes(program, { ...io, color: useColor(process.stderr), standardInput: process.stdin });
 registerProxyConfig(program, io);
 registerProxyStatus(program, io);
 
