@@ -20,6 +20,7 @@ export interface Sent {
 /** A running instance. */
 export interface Limen {
   process: ChildProcess;
+  home: string;
   /** The process that carries the traffic. */
   proxyPid: number;
   /** The published port of Service port 80. */
@@ -53,6 +54,7 @@ export async function startLimen(paths: readonly string[], dataPlane: DataPlane 
   const instance = JSON.parse(readFileSync(join(home, 'instance.json'), 'utf8'));
   return {
     process: child,
+    home,
     proxyPid: dataPlanePid(child.pid as number, dataPlane),
     port: instance.proxies[0].published[0].port,
     readyMs,

@@ -1,12 +1,13 @@
-// `npm run bench [-- startup|throughput|scale|xds]`: what Limen costs, beside its peers in the same run. Prints tables; judges nothing.
+// `npm run bench [-- startup|throughput|scale|xds|api]`: what Limen costs, beside its peers in the same run. Prints tables; judges nothing.
 
 import { cpus } from 'node:os';
+import { benchApi } from './api.ts';
 import { benchScale } from './scale.ts';
 import { benchStartup } from './startup.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchXds } from './xds.ts';
 
-const benches = { startup: benchStartup, throughput: benchThroughput, scale: benchScale, xds: benchXds };
+const benches = { startup: benchStartup, throughput: benchThroughput, scale: benchScale, xds: benchXds, api: benchApi };
 
 const names = process.argv.slice(2);
 const unknown = names.find((name) => !(name in benches));

@@ -1,0 +1,210 @@
+// The Kubernetes API: durable creates, a list of all, a thousand watches, and an apply until the proxy serves it.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { Client, type Server } from './api-client.ts';
+import { gateway } from './fixtures.ts';
+import { get, startLimen } from './limen.ts';
+import { cpuSeconds, memoryMB, removeFolder, start, stop, temporaryFolder, until } from './processes.ts';
+import { median, printTable } from './table.ts';
+
+const OBJECTS = 10_000;
+const CLIENTS = 8;
+const LISTS = 7;
+const WATCHES = 1_000;
+const WRITES = 10;
+const APPLIES = 200;
+
+const PATH = '/apis/networking.istio.io/v1/namespaces/default/virtualservices';
+
+const virtualService = (name: string, body: string) => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    hosts: [`${name}.example`],
+    gateways: ['bench'],
+    http: [{ match: [{ uri: { prefix: '/' } }], directResponse: { status: 200, body: { string: body } } }],
+  },
+});
+
+/** Prints all tables. */
+export async function benchApi(): Promise<void> {
+  const folder = temporaryFolder();
+  const child = start(process.execPath, [join(import.meta.dirname, 'api-server.ts'), folder]);
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  await until('the API server serves', 60, () => output.includes('\n') || undefined);
+  const { port, ca, token } = JSON.parse(output);
+  const server: Server = { port, tls: { ca }, token };
+  const pid = child.pid as number;
+  const emptyMB = memoryMB(pid);
+
+  const creates = await measureCreates(server, pid);
+  const fullMB = memoryMB(pid);
+  const lists = await measureLists(server);
+  printTable(
+    `API server alone, its store in a file, each write synced to the disk: ${OBJECTS.toLocaleString('en-US')} VirtualServices`,
+    ['', 'value'],
+    [
+      [`creates by ${CLIENTS} clients, per second`, Math.round(OBJECTS / creates.seconds)],
+      ['create, median ms', creates.p50],
+      ['create, p99 ms', creates.p99],
+      ['CPU of the server per create, ms', (1000 * creates.cpuSeconds) / OBJECTS],
+      ['list of all, ms (median)', median(lists.ms)],
+      ['list of all, MB', lists.bytes / 1e6],
+      ['table of all, ms (median)', median(lists.tableMs)],
+      ['memory before, MB', emptyMB],
+      ['memory with all, MB', fullMB],
+    ],
+  );
+
+  const watches = await measureWatches(server);
+  printTable(
+    `${WATCHES.toLocaleString('en-US')} watches of all VirtualServices, one write at a time (${WRITES})`,
+    ['', 'value'],
+    [
+      ['write to the first watch that has it, ms (median)', median(watches.first)],
+      ['write to all watches have it, ms (median)', median(watches.all)],
+      ['memory per watch, KB', ((memoryMB(pid) - fullMB) * 1024) / WATCHES],
+    ],
+  );
+  watches.close();
+  await stop(child);
+  removeFolder(folder);
+
+  const live = await measureApply();
+  printTable(
+    `limen up: server-side apply of a VirtualService until the proxy answers by it (${APPLIES} applies)`,
+    ['', 'p50', 'p99'],
+    [
+      ['apply acknowledged, ms', percentile(live.acknowledged, 50), percentile(live.acknowledged, 99)],
+      ['apply to live, ms', percentile(live.live, 50), percentile(live.live, 99)],
+    ],
+  );
+}
+
+async function measureCreates(server: Server, pid: number) {
+  const took: number[] = [];
+  let next = 0;
+  const cpuBefore = cpuSeconds(pid);
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      const client = new Client(server);
+      for (let index = next++; index < OBJECTS; index = next++) {
+        const sentAt = performance.now();
+        await client.send('POST', PATH, virtualService(`host-${index}`, 'x'));
+        took.push(performance.now() - sentAt);
+      }
+      client.close();
+    }),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { seconds, cpuSeconds: cpuSeconds(pid) - cpuBefore, p50: percentile(took, 50), p99: percentile(took, 99) };
+}
+
+async function measureLists(server: Server) {
+  const client = new Client(server);
+  const ms: number[] = [];
+  const tableMs: number[] = [];
+  let bytes = 0;
+  for (let run = 0; run < LISTS; run += 1) {
+    const startedAt = performance.now();
+    bytes = (await client.send('GET', PATH)).length;
+    ms.push(performance.now() - startedAt);
+  }
+  const table = new Client({ ...server, accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' });
+  for (let run = 0; run < LISTS; run += 1) {
+    const startedAt = performance.now();
+    await table.send('GET', PATH);
+    tableMs.push(performance.now() - startedAt);
+  }
+  client.close();
+  table.close();
+  return { ms, tableMs, bytes };
+}
+
+async function measureWatches(server: Server) {
+  const writer = new Client(server);
+  const { metadata } = JSON.parse(await writer.send('GET', `${PATH}?limit=1`));
+  const clients = Array.from({ length: WATCHES }, () => new Client(server));
+  let told = 0;
+  let firstAt = 0;
+  let onAll: () => void = () => undefined;
+  // A few at a time: handshakes are not what is measured.
+  for (let at = 0; at < WATCHES; at += 50)
+    await Promise.all(
+      clients.slice(at, at + 50).map(async (client) => {
+        const response = await client.open('GET', `${PATH}?watch=true&resourceVersion=${metadata.resourceVersion}`);
+        response.on('data', (chunk: Buffer) => {
+          if (told === 0) firstAt = performance.now();
+          if (chunk.at(-1) === 0x0a) told += 1;
+          if (told === WATCHES) onAll();
+        });
+        response.on('error', () => undefined); // its connection is closed at the end
+      }),
+    );
+  const first: number[] = [];
+  const all: number[] = [];
+  for (let write = 0; write < WRITES; write += 1) {
+    told = 0;
+    const everyone = new Promise<void>((resolve) => {
+      onAll = resolve;
+    });
+    const sentAt = performance.now();
+    await Promise.all([writer.send('POST', PATH, virtualService(`watched-${write}`, 'x')), everyone]);
+    first.push(firstAt - sentAt);
+    all.push(performance.now() - sentAt);
+  }
+  const close = () => {
+    for (const client of [writer, ...clients]) client.close();
+  };
+  return { first, all, close };
+}
+
+async function measureApply() {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'base.yaml'), gateway('"*"'));
+  const limen = await startLimen([folder]);
+  const { clusters, users } = parse(readFileSync(join(limen.home, 'kubeconfig'), 'utf8'));
+  const bytes = (base64: string) => Buffer.from(base64, 'base64');
+  const [{ cluster }] = clusters;
+  const [{ user }] = users;
+  const client = new Client({
+    port: Number(new URL(cluster.server).port),
+    tls: {
+      ca: bytes(cluster['certificate-authority-data']),
+      cert: bytes(user['client-certificate-data']),
+      key: bytes(user['client-key-data']),
+    },
+  });
+  const acknowledged: number[] = [];
+  const live: number[] = [];
+  const path = `${PATH}/live?fieldManager=bench`;
+  for (let at = -5; at < APPLIES; at += 1) {
+    const body = `change-${at}`;
+    const sentAt = performance.now();
+    await client.send('PATCH', path, virtualService('live', body), 'application/apply-patch+yaml');
+    const acknowledgedAt = performance.now();
+    await until('the change is live', 30, async () => {
+      const answer = await get(limen.port, 'live.example', '/');
+      return answer?.body === body || undefined;
+    });
+    if (at < 0) continue; // until its code is warm
+    acknowledged.push(acknowledgedAt - sentAt);
+    live.push(performance.now() - sentAt);
+  }
+  client.close();
+  await limen.stop();
+  removeFolder(folder);
+  return { acknowledged, live };
+}
+
+function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
+}
