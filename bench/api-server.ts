@@ -16,3 +16,7 @@ const machine = {
 const store = openStore({ path: join(folder, 'store.db') });
 const server = await startApiServer({ store, pki, port: 0, log: pino({ level: 'silent' }), machine });
 console.log(JSON.stringify({ port: server.port, ca: pki.ca, token: pki.token }));
+process.on('SIGTERM', () => {
+  store.close();
+  process.exit(0);
+});
