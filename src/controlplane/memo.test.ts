@@ -24,4 +24,16 @@ describe('Memo', () => {
     const third = new Memo(new Memo(first));
     expect(third.get('a', [input], () => ({}))).not.toBe(value);
   });
+
+  it('keeps the names of a scope apart, and takes them over and forgets them alike', () => {
+    const first = new Memo();
+    const value = first.scope('x').get('a', [input], () => ({}));
+    expect(first.get('a', [input], () => ({}))).not.toBe(value);
+    expect(first.scope('y').get('a', [input], () => ({}))).not.toBe(value);
+    expect(first.scope('x').get('a', [input], () => ({}))).toBe(value);
+    const second = new Memo(first);
+    expect(second.scope('x').get('a', [input], () => ({}))).toBe(value);
+    const fourth = new Memo(new Memo(second));
+    expect(fourth.scope('x').get('a', [input], () => ({}))).not.toBe(value);
+  });
 });

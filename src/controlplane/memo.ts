@@ -12,12 +12,27 @@ interface Entry {
  */
 export class Memo {
   readonly #entries = new Map<string, Entry>();
+  readonly #scopes = new Map<string, Memo>();
   #previous: Memo | undefined;
 
   constructor(previous?: Memo) {
     this.#previous = previous;
     // Two generations are enough; a chain of all would keep every object there ever was.
     if (previous !== undefined) previous.#previous = undefined;
+  }
+
+  /**
+   * A memo of its own for one family of names, which lives as this one does. For families of ten thousand: a name that is an object's own string
+   * (a host) need not be joined and hashed anew with every push.
+   */
+  scope(name: string): Memo {
+    let scope = this.#scopes.get(name);
+    if (scope === undefined) {
+      const previous = this.#previous;
+      scope = new Memo(previous === undefined ? undefined : previous.#scopes.get(name));
+      this.#scopes.set(name, scope);
+    }
+    return scope;
   }
 
   /**

@@ -5,6 +5,7 @@ import { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { DecoratorSchema, type Route, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { configPath } from '../config-metadata.ts';
 import { fitForGrpc } from '../grpc/route.ts';
+import type { Memo } from '../memo.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -31,6 +32,13 @@ export interface RouteTarget {
   readonly port: number;
   readonly isTls: boolean;
   readonly node: ProxyNode;
+  /** Remembers the routes of this target; see `routesMemo`. */
+  readonly memo: Memo;
+}
+
+/** Where the routes for one server are remembered. */
+export function routesMemo({ gatewayName, port, isTls, node }: Omit<RouteTarget, 'memo'>, context: PushContext): Memo {
+  return context.memo.scope(`${node.id}/routes/${gatewayName}/${port}/${isTls}`);
 }
 
 /** The routes of a VirtualService; remembered as long as it and the services and rules it refers to stay the same. */
@@ -40,7 +48,7 @@ export function httpRoutes(
   context: PushContext,
 ): BuiltRoutes {
   const { key, namespace } = virtualService;
-  const { gatewayName, port, isTls, node } = target;
+  const { port, node, memo } = target;
   const inputs: unknown[] = [virtualService];
   for (const { route } of virtualService.http) {
     for (const { destination } of route.route ?? []) {
@@ -54,8 +62,7 @@ export function httpRoutes(
     }
   }
   inputs.push(node.http2);
-  const name = `${node.id}/routes/${key.namespace}/${key.name}/${gatewayName}/${port}/${isTls}`;
-  return context.memo.get(name, inputs, () => buildRoutes(virtualService, target, context));
+  return memo.scope(key.namespace).get(key.name, inputs, () => buildRoutes(virtualService, target, context));
 }
 
 function buildRoutes(virtualService: RoutedVirtualService, target: RouteTarget, context: PushContext): BuiltRoutes {

@@ -13,7 +13,7 @@ import { HostIndex } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
-import { type BuiltRoutes, httpRoutes } from './http-routes.ts';
+import { type BuiltRoutes, httpRoutes, routesMemo } from './http-routes.ts';
 import { isCatchAll } from './match.ts';
 
 /** The largest body of a directResponse; Envoy's own default of 4 KiB is less than Istio lets one write. */
@@ -83,7 +83,8 @@ function draftServer(
   };
   const bareHosts = hosts.map((host) => bareHost(host).toLowerCase());
   const indexByNamespace = new Map<string, HostIndex>();
-  const target = { gatewayName, port, isTls: server.tls !== undefined, node };
+  const place = { gatewayName, port, isTls: server.tls !== undefined, node };
+  const target = { ...place, memo: routesMemo(place, context) };
   for (const virtualService of context.virtualServices.forServer(gatewayName, bareHosts, node.namespace)) {
     let index = indexByNamespace.get(virtualService.namespace);
     if (index === undefined) {
@@ -133,10 +134,11 @@ function virtualHostsOf(
     if (group === undefined) groups.set(key, [draft]);
     else group.push(draft);
   }
+  const memo = context.memo.scope(`${node.id}/vhost/${name}`);
   const virtualHosts = [...groups.values()].map((group) => {
     const { host, port, requireTls, routes } = group[0] as HostDraft;
     const domains = group.map((draft) => draft.host);
-    return context.memo.get(`${node.id}/vhost/${name}/${host}`, [port, requireTls, ...domains, null, ...routes], () =>
+    return memo.get(host, [port, requireTls, ...domains, null, ...routes], () =>
       create(VirtualHostSchema, {
         name: `${host.includes(':') ? `[${host}]` : host}:${port}`,
         domains,

@@ -82,20 +82,17 @@ export function createVirtualServiceIndex(virtualServices: readonly VirtualServi
 /** The VirtualServices of one Gateway, found by host: a Gateway may have as many servers as it has VirtualServices. */
 class BoundVirtualServices {
   readonly #all: RoutedVirtualService[] = [];
-  readonly #byHost = new Map<string, number[]>();
+  /** Positions by host; made when it is asked for, since a server of all hosts needs none. */
+  #byHost: Map<string, number[]> | undefined;
   #hosts: HostIndex | undefined;
 
   add(virtualService: RoutedVirtualService): void {
-    const position = this.#all.push(virtualService) - 1;
-    for (const host of virtualService.hosts) {
-      const positions = this.#byHost.get(host);
-      if (positions === undefined) this.#byHost.set(host, [position]);
-      else positions.push(position);
-    }
+    this.#all.push(virtualService);
   }
 
   sharing(hosts: readonly string[]): readonly RoutedVirtualService[] {
     if (hosts.includes('*')) return this.#all;
+    this.#byHost ??= this.#indexHosts();
     this.#hosts ??= new HostIndex(this.#byHost.keys());
     const positions = new Set<number>();
     for (const host of hosts) {
@@ -104,6 +101,18 @@ class BoundVirtualServices {
       }
     }
     return [...positions].sort((a, b) => a - b).map((position) => this.#all[position] as RoutedVirtualService);
+  }
+
+  #indexHosts(): Map<string, number[]> {
+    const byHost = new Map<string, number[]>();
+    for (const [position, { hosts }] of this.#all.entries()) {
+      for (const host of hosts) {
+        const positions = byHost.get(host);
+        if (positions === undefined) byHost.set(host, [position]);
+        else positions.push(position);
+      }
+    }
+    return byHost;
   }
 }
 
@@ -118,8 +127,8 @@ function withDelegates(
   delegates: ReadonlyMap<string, RoutedVirtualService>,
   memo: Memo,
 ): RoutedVirtualService {
+  if (!root.http.some(({ route }) => route.delegate !== undefined)) return root; // as nearly all
   const named = root.http.flatMap(({ route }) => (route.delegate === undefined ? [] : [route.delegate]));
-  if (named.length === 0) return root;
   const found = named.map(({ name, namespace }) => delegates.get(`${namespace || root.namespace}/${name}`));
   return memo.get(`delegates/${root.namespace}/${root.name}`, [root, ...found], () => mergeDelegates(root, delegates));
 }
