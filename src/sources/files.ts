@@ -26,6 +26,8 @@ export interface FileSource {
   readonly problems: readonly Problem[];
   /** The objects of all files as they are now, with their places. */
   readonly objects: readonly LoadedObject[];
+  /** Does the file of this absolute path speak for its objects: is it there, or in a folder that can't be read just now? */
+  holds(path: string): boolean;
   /** Ends the watching. The objects stay in the store. */
   close(): Promise<void>;
 }
@@ -111,6 +113,10 @@ class FilesWatch implements FileSource {
 
   get objects(): readonly LoadedObject[] {
     return [...this.#files.values()].flatMap((file) => file.objects);
+  }
+
+  holds(path: string): boolean {
+    return this.#files.has(path) || [...this.#rootProblems.keys()].some((root) => path === root || isUnder(path, root));
   }
 
   async start(): Promise<void> {

@@ -110,10 +110,10 @@ describe('a store on a file', () => {
     expect([second.eventsSince(4), second.eventsSince(5)]).toEqual([undefined, []]);
     second.apply('a.yaml', [configMap('z')]); // says what it said: what was put stays
     expect(second.snapshot.get('ConfigMap', 'default', 'z')?.data).toEqual({ value: 'changed' });
-    second.retainOwners(['b.yaml']);
+    second.retainOwners((owner) => owner === 'b.yaml');
     expect(second.snapshot.get('ConfigMap', 'default', 'z')?.data).toEqual({ value: 'waits' });
     expect(second.snapshot.get('ConfigMap', 'default', 'z')?.metadata.resourceVersion).toBe('6');
-    second.retainOwners([]);
+    second.retainOwners(() => false);
     expect(names(second)).toEqual(['a']);
   });
 

@@ -134,11 +134,10 @@ export class Store {
     });
   }
 
-  /** Takes away what owners other than these contributed (files of an earlier run). Objects that were put stay. */
-  retainOwners(owners: Iterable<string>): void {
-    const retained = new Set(owners);
+  /** Takes away what owners contributed that are there no longer (files of an earlier run). Objects that were put stay. */
+  retainOwners(isThere: (owner: string) => boolean): void {
     this.batch(() => {
-      for (const owner of this.#state.owners()) if (!retained.has(owner)) this.apply(owner, []);
+      for (const owner of this.#state.owners()) if (!isThere(owner)) this.apply(owner, []);
     });
   }
 

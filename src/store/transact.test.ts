@@ -180,7 +180,7 @@ describe('Store.retainOwners', () => {
     store.apply('a.yaml', [object('a', 1), object('both', 1)]);
     store.apply('b.yaml', [object('b', 1), object('both', 2)]);
     store.put(object('put', 1));
-    store.retainOwners(['b.yaml']);
+    store.retainOwners((owner) => owner === 'b.yaml');
     const left = store.snapshot.list('ConfigMap').map(({ metadata, spec }) => [metadata.name, spec]);
     expect(left.sort()).toEqual([
       ['b', { value: 1 }],

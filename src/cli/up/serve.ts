@@ -1,10 +1,8 @@
 // `limen up`: the supervisor. Holds store, control plane, xDS server and workloads; each gateway's data plane is a child process.
 
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { applyFileObject } from '../../resources/managed-fields/file-objects.ts';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
-import { Store } from '../../store/store.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { followOperators } from '../../workloads/install/follow.ts';
 import { commandRuntime } from '../../workloads/runtimes/command-runtime.ts';
@@ -25,6 +23,7 @@ import { imageCommands } from './image-commands.ts';
 import { podAccess } from './pod-access.ts';
 import { reportOn } from './report.ts';
 import { signalsOf } from './signals.ts';
+import { openHomeStore } from './store-file.ts';
 import { triesOf } from './tries.ts';
 import { listenForXds, type XdsPortFlags } from './xds-ports.ts';
 
@@ -68,7 +67,8 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const envoyDirectory = join(home, 'envoy');
     for (const pid of await endLeftoverEnvoys(envoyDirectory))
       log.warn({ pid }, 'ended the Envoy that a killed run left behind');
-    const store = new Store({ merge: applyFileObject() });
+    const store = openHomeStore(home, log);
+    undo.push(() => store.close());
     let sources: FileSource | undefined;
     const report = reportOn(store, () => sources, log);
     undo.push(() => report.close());
@@ -81,9 +81,13 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const addresses = await createAddressPool(home);
     undo.push(() => addresses.close());
 
+    const roots = (options.filename ?? []).map((path) => resolve(path));
+    // Files of an earlier run that are given no more: their objects must not stand in the way of those that are.
+    store.retainOwners((owner) => !isAbsolute(owner) || roots.some((root) => isInside(owner, root)));
     const watched = await watchFiles(options.filename ?? [], store, { log });
     sources = watched;
     undo.push(() => watched.close());
+    store.retainOwners((owner) => !isAbsolute(owner) || watched.holds(owner));
     undo.push(followOperators(store, log)); // after the files: what they say of the gateway counts
     const objects = store.snapshot.size; // what controllers add to it is not the user's
 
@@ -159,4 +163,9 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
 
 function hasColor(stream: NodeJS.WriteStream, { env }: NodeJS.Process): boolean {
   return stream.isTTY === true && !env.NO_COLOR;
+}
+
+function isInside(path: string, root: string): boolean {
+  const way = relative(root, path);
+  return !way.startsWith('..') && !isAbsolute(way);
 }

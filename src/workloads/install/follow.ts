@@ -10,7 +10,10 @@ const ISTIO_OPERATOR = 'IstioOperator.install.istio.io';
 /** The owner of the objects that are there without configuration. */
 const BUILT_IN = 'built-in';
 
-/** Installs what the store's IstioOperators say, now and at each change, until the returned function is called. */
+/**
+ * Installs what the store's IstioOperators say, now and at each change, until the returned function is called. What operators of an earlier run
+ * installed that are there no longer goes.
+ */
 export function followOperators(store: Store, log: Logger): () => void {
   /** By owner: the operator that was last installed. */
   const installed = new Map<string, ResourceObject>();
@@ -32,7 +35,7 @@ export function followOperators(store: Store, log: Logger): () => void {
             log.warn({ operator: owner, heldBy }, `${describeKey(key)} is there already, and stays as it is`);
         log.info({ operator: owner, components: components.join(', ') || 'none' }, 'installed');
       }
-      for (const owner of installed.keys()) if (!operators.has(owner)) store.apply(owner, []);
+      store.retainOwners((owner) => !isOperator(owner) || operators.has(owner));
       if (wanted && builtIn !== true) store.apply(BUILT_IN, ingressGatewayObjects());
     });
     builtIn = wanted;
@@ -43,4 +46,9 @@ export function followOperators(store: Store, log: Logger): () => void {
   return store.subscribe((_snapshot, changes) => {
     if (changes.some(({ object }) => object.kind === 'IstioOperator')) follow();
   });
+}
+
+/** Owners that are operators are called by kind and name. */
+function isOperator(owner: string): boolean {
+  return owner.startsWith('IstioOperator ');
 }
