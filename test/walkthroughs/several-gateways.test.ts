@@ -138,8 +138,13 @@ spec:
   });
 
   it('a gateway that dies is started anew on the same port', async () => {
-    const nodeId = pods()[0]?.nodeId ?? '';
-    const before = await pidsOf(nodeId);
+    let nodeId = '';
+    let before: number[] = [];
+    await limen.until('one runs', async () => {
+      nodeId = pods()[0]?.nodeId ?? '';
+      before = nodeId === '' ? [] : await pidsOf(nodeId);
+      return before.length > 0;
+    });
     process.kill(before[0] as number, 'SIGKILL');
     await limen.until('another one runs', async () => (await pidsOf(nodeId)).some((pid) => !before.includes(pid)));
     await answers('it serves again');

@@ -30,6 +30,8 @@ export function buildBootstrap(view: DataplaneView): Bootstrap {
         clusters: [
           staticCluster('prometheus_stats', admin),
           staticCluster('agent', admin),
+          // Where Istio's bootstrap would send traces to. Limen's proxy has no collector either: it passes the trace headers on.
+          { name: 'zipkin', type: 'STATIC', loadAssignment: { clusterName: 'zipkin' } },
           {
             ...staticCluster('xds-grpc', splitAddress(view.xdsAddress)),
             connectTimeout: '1s',
