@@ -202,6 +202,9 @@ async function firstListeners(address: string): Promise<string[]> {
   }
 }
 
+/** The endpoints of the instance's own gateway, one resource for each of its Service's ports: they went and came with its pod. */
+const OWN_GATEWAY = 'EDS 5';
+
 /** `RDS 1`: types and numbers of resources in the responses that this control plane has sent to a data plane, the empty ones left out. */
 function sentTo(outside: OutsideDataPlane, limen: Limen): string[] {
   return limen.output
@@ -209,5 +212,6 @@ function sentTo(outside: OutsideDataPlane, limen: Limen): string[] {
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as { msg: string; node?: string; type?: string; resources?: number })
     .filter(({ msg, node, resources }) => msg.startsWith('push') && node === outside.name && resources !== 0)
-    .map(({ type, resources }) => `${type} ${resources}`);
+    .map(({ type, resources }) => `${type} ${resources}`)
+    .filter((sent) => sent !== OWN_GATEWAY);
 }

@@ -222,10 +222,11 @@ async function requestsOf(admin: string): Promise<number> {
 /** The processes of a data plane, by their command line or title. */
 async function pidsOf(nodeId: string): Promise<number[]> {
   const { stdout } = await run('ps', ['-ax', '-ww', '-o', 'pid=,args=']);
-  const name = nodeId.split('~')[2] ?? nodeId;
+  // By the pod's address: what comes behind it in the process's title is cut off where the command line was short.
+  const address = `~${nodeId.split('~')[1]}~`;
   return stdout
     .split('\n')
-    .filter((line) => line.includes(name))
+    .filter((line) => line.includes(address))
     .map((line) => Number.parseInt(line, 10));
 }
 
