@@ -180,6 +180,26 @@ describe('what is sent', () => {
     expect(versions[0]).toBe(versions[1]);
   });
 
+  test('a client that comes back with all listeners or clusters there are is sent none of them, only what changes then', async () => {
+    const [a, b] = [cluster('a'), cluster('b')];
+    const { port, push, server } = await serve(setOf({ Cluster: [a] }));
+    const first = new ScriptedClient(port);
+    first.request(TypeUrl.Cluster);
+    const { versionInfo } = await first.next();
+    const second = new ScriptedClient(port);
+    second.request(TypeUrl.Cluster, { versionInfo });
+    await second.expectSilence();
+    const status = server
+      .clients()
+      .map(({ subscriptions }) => subscriptions.find((one) => one.typeUrl === TypeUrl.Cluster));
+    expect(status.at(-1)).toMatchObject({ resources: 1, sentVersion: versionInfo, ackedVersion: versionInfo });
+    push(setOf({ Cluster: [a, b] }));
+    expect(spell(await second.next(), [a, b])).toBe('CDS a b');
+    const third = new ScriptedClient(port);
+    third.request(TypeUrl.Cluster, { versionInfo });
+    expect(spell(await third.next(), [a, b])).toBe('CDS a b');
+  });
+
   test('a message of several megabytes arrives whole', async () => {
     const big = route('r', 'x'.repeat(8_000_000));
     const { port } = await serve(setOf({ RouteConfiguration: [big] }));

@@ -21,6 +21,8 @@ export class StateOfTheWorldSubscription extends Subscription<DiscoveryRequest> 
   /** What the client was last sent under each name, accepted or not: the same bytes are never sent twice unasked. */
   readonly #sent = new Map<string, EncodedResource>();
   #lastNonce = '';
+  /** What the client says it has, from a stream before this one. Of the whole state, equal versions are equal content. */
+  #heldVersion = '';
   /** What the client was found to have all of. */
   #settled: Resources | undefined;
 
@@ -40,6 +42,7 @@ export class StateOfTheWorldSubscription extends Subscription<DiscoveryRequest> 
   receive(request: DiscoveryRequest): RequestKind {
     this.#settled = undefined;
     if (request.responseNonce === '') {
+      if (this.#wholeState && this.#sent.size === 0) this.#heldVersion = request.versionInfo;
       const added = this.#subscribe(request.resourceNames);
       // Asked again from scratch (with nothing under way that will answer): everything is wanted, not only what is new.
       if (!this.inFlight) for (const name of this.named) added.add(name);
@@ -110,6 +113,10 @@ export class StateOfTheWorldSubscription extends Subscription<DiscoveryRequest> 
 
   #nextWholeState(available: Resources, keep?: () => boolean) {
     const wanted = this.#wanted(available);
+    if (this.#holds(wanted)) {
+      this.#settled = available;
+      return undefined;
+    }
     const leaving = [...this.#sent.values()].filter(({ name }) => this.wants(name) && !available.has(name));
     if (leaving.length > 0 && keep?.()) wanted.push(...leaving);
     const changed =
@@ -118,6 +125,19 @@ export class StateOfTheWorldSubscription extends Subscription<DiscoveryRequest> 
     if (changed || this.mustAnswer) return { resources: wanted, version: versionOfAll(wanted), retry: false };
     if (leaving.length === 0) this.#settled = available;
     return undefined;
+  }
+
+  /** Does a client that came back have just this? Then it counts as sent and accepted. */
+  #holds(wanted: readonly EncodedResource[]): boolean {
+    const version = this.#heldVersion;
+    this.#heldVersion = '';
+    if (version === '' || version !== versionOfAll(wanted)) return false;
+    for (const resource of wanted) this.#sent.set(resource.name, resource);
+    this.asked.clear();
+    this.mustAnswer = false;
+    this.sentVersion = version;
+    this.ackedVersion = version;
+    return true;
   }
 
   #nextChanges(available: Resources) {
