@@ -6,9 +6,13 @@ import { followOperators } from './follow.ts';
 
 let store: Store;
 let stop: () => void;
+/** The log's warnings. */
+let warned: string[];
 beforeEach(() => {
   store = new Store();
-  stop = followOperators(store, pino({ level: 'silent' }));
+  warned = [];
+  const write = (line: string) => void warned.push((JSON.parse(line) as { msg: string }).msg);
+  stop = followOperators(store, pino({ level: 'warn' }, { write }));
 });
 afterEach(() => stop());
 
@@ -24,6 +28,10 @@ const remove = (name: string) =>
 const gateways = () =>
   store.snapshot.list('Deployment').map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 const replicas = () => store.snapshot.get('Deployment', 'istio-system', 'istio-ingressgateway')?.spec?.replicas;
+const owner = () =>
+  store.snapshot.get('Deployment', 'istio-system', 'istio-ingressgateway')?.metadata.labels?.[
+    'install.operator.istio.io/owning-resource'
+  ];
 
 describe('without an IstioOperator', () => {
   it('the default gateway is there', () => {
@@ -54,6 +62,30 @@ describe('an IstioOperator', () => {
     expect(gateways()).toEqual([]);
     remove('mesh');
     expect(replicas()).toBe(1);
+  });
+
+  it('takes the default gateway over as it runs, and gives it back so: with its ports, and no pod starts anew', () => {
+    const parts = () =>
+      ['Deployment', 'Service'].map((kind) => {
+        const object = store.snapshot.get(kind as 'Service', 'istio-system', 'istio-ingressgateway');
+        return [object?.metadata.uid, object?.spec];
+      });
+    const before = parts();
+    put('mesh', { meshConfig: { accessLogFile: '/dev/stdout' } });
+    expect(owner()).toBe('mesh');
+    expect(parts()).toEqual(before);
+    remove('mesh');
+    expect(owner()).toBeUndefined();
+    expect(parts()).toEqual(before);
+  });
+
+  it('that asks for what another one has waits until that one is gone', () => {
+    put('first', { components: { ingressGateways: [{ k8s: { replicaCount: 2 } }] } });
+    put('second', { components: { ingressGateways: [{ k8s: { replicaCount: 3 } }] } });
+    expect([owner(), replicas()]).toEqual(['first', 2]);
+    expect(warned).toContain('Deployment istio-system/istio-ingressgateway is there already, and stays as it is');
+    remove('first');
+    expect([owner(), replicas()]).toEqual(['second', 3]);
   });
 
   it('writes the mesh configuration', () => {

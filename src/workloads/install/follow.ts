@@ -26,17 +26,18 @@ export function followOperators(store: Store, log: Logger): () => void {
     const manifests = new Map([...operators].map(([owner, operator]) => [owner, manifestOf(operator)]));
     const wanted = ![...manifests.values()].some(({ hasControlPlane }) => hasControlPlane);
     store.batch(() => {
-      // The built-in objects go before those of an operator come: whoever is first with a name has it.
+      // Whoever is to have an object claims it before the other gives it up: so it is changed, not deleted and made anew, and its pods go on.
+      if (wanted && builtIn !== true) store.apply(BUILT_IN, ingressGatewayObjects());
+      const changed = [...manifests].filter(([owner]) => installed.get(owner) !== operators.get(owner));
+      for (const [owner, { objects }] of changed) store.apply(owner, objects);
+      store.retainOwners((owner) => !isOperator(owner) || operators.has(owner));
       if (!wanted && builtIn !== false) store.apply(BUILT_IN, []);
-      for (const [owner, { objects, components }] of manifests) {
-        if (installed.get(owner) === operators.get(owner)) continue;
+      for (const [owner, { objects, components }] of changed) {
         for (const { key, heldBy } of store.apply(owner, objects))
           if (key.kind !== 'Namespace')
             log.warn({ operator: owner, heldBy }, `${describeKey(key)} is there already, and stays as it is`);
         log.info({ operator: owner, components: components.join(', ') || 'none' }, 'installed');
       }
-      store.retainOwners((owner) => !isOperator(owner) || operators.has(owner));
-      if (wanted && builtIn !== true) store.apply(BUILT_IN, ingressGatewayObjects());
     });
     builtIn = wanted;
     installed.clear();

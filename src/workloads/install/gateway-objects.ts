@@ -6,6 +6,8 @@ import type { Deployment, Service, ServiceSpec } from '../../resources/types.ts'
 
 /** What a gateway that names none is called. */
 export const INGRESS_GATEWAY = 'istio-ingressgateway';
+/** Where Istio is installed, and what belongs to the whole mesh is. */
+export const ROOT_NAMESPACE = 'istio-system';
 /** The port of Prometheus, which no Service leads to. */
 const PROMETHEUS_PORT = 15090;
 
@@ -17,6 +19,14 @@ const PORTS: NonNullable<ServiceSpec['ports']> = [
   { name: 'tcp', port: 31400, targetPort: 31400, protocol: 'TCP' },
   { name: 'tls', port: 15443, targetPort: 15443, protocol: 'TCP' },
 ];
+
+/**
+ * The node ports of the default gateway's Service, by port name. In a cluster they are drawn at random; these are the same on every machine, and
+ * with and without an IstioOperator.
+ */
+const DEFAULT_NODE_PORTS: Readonly<Record<string, number>> = {
+  ...{ 'status-port': 31021, http2: 31380, https: 31390, tcp: 31401, tls: 31443 },
+};
 
 /** The objects of a gateway. */
 export interface GatewayObjects {
@@ -39,6 +49,8 @@ export function gatewayObjects(
   };
   const metadata = { name, namespace: gateway.namespace ?? namespace, labels };
   const { ports = PORTS, ...service } = k8s.service ?? {};
+  const type = service.type ?? 'LoadBalancer';
+  const hasNodePorts = type !== 'ClusterIP' && name === INGRESS_GATEWAY && metadata.namespace === ROOT_NAMESPACE;
   const containerPorts = [...new Set([...ports.map(({ port, targetPort }) => targetPort ?? port), PROMETHEUS_PORT])];
   const serviceAccountName = `${name}-service-account`;
   return {
@@ -48,10 +60,13 @@ export function gatewayObjects(
       kind: 'Service',
       metadata: { ...metadata, ...(k8s.serviceAnnotations && { annotations: k8s.serviceAnnotations }) },
       spec: {
-        type: 'LoadBalancer',
+        type,
         selector,
         ...service,
-        ports: ports.map((port) => ({ ...port, protocol: port.protocol ?? 'TCP' })),
+        ports: ports.map((port) => {
+          const nodePort = port.nodePort ?? (hasNodePorts ? DEFAULT_NODE_PORTS[port.name ?? ''] : undefined);
+          return { ...port, ...(nodePort === undefined ? {} : { nodePort }), protocol: port.protocol ?? 'TCP' };
+        }),
       },
     },
     deployment: {

@@ -3,7 +3,7 @@
 import { stringify } from 'yaml';
 import { DEFAULT_PROFILE, type IstioOperatorSpec, PROFILES, type Profile } from '../../resources/istio-operator.ts';
 import type { ResourceObject } from '../../resources/object.ts';
-import { gatewayObjects } from './gateway-objects.ts';
+import { gatewayObjects, ROOT_NAMESPACE } from './gateway-objects.ts';
 import { mergeOperators } from './merge.ts';
 import { PROFILE_SPECS } from './profiles.ts';
 
@@ -15,8 +15,6 @@ export interface Manifest {
   /** The components, as `istioctl install` lists them: `Istio core`, `Istiod`, `Ingress gateways`. */
   readonly components: readonly string[];
 }
-
-const ROOT_NAMESPACE = 'istio-system';
 
 /** The objects of an IstioOperator, each with the label that names it. The object has been checked: see resources/validation. */
 export function manifestOf({ metadata, spec }: ResourceObject): Manifest {
