@@ -2,6 +2,7 @@
 
 import type { JsonObject } from '@bufbuild/protobuf';
 import { parse } from 'yaml';
+import { isHonouredOrHarmless } from '../resources/mesh-config.ts';
 import { keyOf } from '../resources/object.ts';
 import type { ConfigMap } from '../resources/types.ts';
 import type { Notice } from './notice.ts';
@@ -27,18 +28,6 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = {
   notices: [],
 };
 
-const HONOURED = new Set(['accessLogFile', 'accessLogEncoding', 'accessLogFormat', 'enableTracing']);
-
-/** Settings that change nothing here, whatever their value: they concern what runs in a cluster. */
-const HARMLESS = new Set([
-  'rootNamespace',
-  'trustDomain',
-  'defaultConfig',
-  'defaultProviders',
-  'extensionProviders',
-  'enablePrometheusMerge',
-]);
-
 /** Reads the mesh configuration. What cannot be read is reported and leaves the default in place. */
 export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
   if (configMap === undefined) return DEFAULT_MESH_CONFIG;
@@ -58,7 +47,7 @@ export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
   }
   const settings = mesh as Record<string, unknown>;
   for (const name of Object.keys(settings)) {
-    if (!HONOURED.has(name) && !HARMLESS.has(name)) {
+    if (!isHonouredOrHarmless(name)) {
       notices.push({ object, field: `data.mesh.${name}`, message: 'is not honoured by Limen yet' });
     }
   }

@@ -1,13 +1,11 @@
-// ConfigMap `istio`: the mesh configuration in it is YAML with known fields and values.
+// ConfigMap `istio`: the mesh configuration in it is YAML, and what mesh-config.ts says.
 
 import { parseDocument } from 'yaml';
+import { formatFieldPath } from '../field-path.ts';
 import { error, type Finding, warning } from '../finding.ts';
-import { nearest } from '../nearest.ts';
 import type { ConfigMap } from '../types.ts';
+import { checkMeshConfig, UNKNOWN_FIELD } from './mesh-config.ts';
 
-/** The fields of the mesh configuration that Limen reads. https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig */
-const FIELDS = ['accessLogFile', 'accessLogEncoding', 'accessLogFormat'];
-const ENCODINGS = ['TEXT', 'JSON'];
 const PATH = ['data', 'mesh'];
 
 /** Checks the ConfigMap that holds the mesh configuration; any other may hold what it likes. */
@@ -27,22 +25,9 @@ export function validateConfigMap(configMap: ConfigMap): Finding[] {
   if (mesh === null || mesh === undefined) return [];
   if (typeof mesh !== 'object' || Array.isArray(mesh))
     return [error(PATH, 'must hold fields, such as "accessLogFile: /dev/stdout"')];
-  return Object.entries(mesh).flatMap(([field, value]) => {
-    if (!FIELDS.includes(field)) {
-      const guess = nearest(field, FIELDS);
-      return [
-        warning(
-          PATH,
-          `mesh configuration: ${field} is not served yet, ignored`,
-          guess === undefined ? `served: ${FIELDS.join(', ')}` : `did you mean ${guess}?`,
-        ),
-      ];
-    }
-    if (typeof value !== 'string') return [error(PATH, `mesh configuration: ${field} must be a string`)];
-    if (field === 'accessLogEncoding' && !ENCODINGS.includes(value))
-      return [error(PATH, `mesh configuration: accessLogEncoding is ${ENCODINGS.join(' or ')}, found "${value}"`)];
-    if (field === 'accessLogFile' && value !== '' && !value.startsWith('/'))
-      return [error(PATH, `mesh configuration: accessLogFile "${value}" is no absolute path`, 'use /dev/stdout')];
-    return [];
+  return checkMeshConfig(mesh as Record<string, unknown>).map(({ path, message, severity, hint }) => {
+    const text = `mesh configuration: ${formatFieldPath(path)}: ${message}`;
+    // A field that istiod does not know is no reason for it to do without the others.
+    return severity === 'warning' || message === UNKNOWN_FIELD ? warning(PATH, text, hint) : error(PATH, text, hint);
   });
 }

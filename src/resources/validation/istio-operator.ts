@@ -1,10 +1,11 @@
 // What is wrong with an IstioOperator, and what of it means nothing on one machine. Its own definition has no schema, so this is all the check there is.
 
-import type { FieldPath } from '../field-path.ts';
+import { type FieldPath, formatFieldPath } from '../field-path.ts';
 import { error, type Finding, warning } from '../finding.ts';
 import { type GatewayComponent, type IstioOperatorSpec, PROFILES } from '../istio-operator.ts';
 import { nearest } from '../nearest.ts';
 import type { ResourceObject } from '../object.ts';
+import { checkMeshConfig } from './mesh-config.ts';
 
 /** What a field holds: a type, anything, a list, or fields that are known by name. */
 type Shape = 'string' | 'boolean' | 'integer' | 'mapping' | 'text mapping' | 'any' | { list: Shape } | Fields;
@@ -57,6 +58,8 @@ const SPEC: Fields = {
 };
 
 const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer'];
+/** So many unread values are named. */
+const MOST_NAMES = 5;
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -66,7 +69,7 @@ export function validateIstioOperator({ spec }: ResourceObject): Finding[] {
   const shape = checkShape(spec, SPEC, ['spec']);
   // What is looked at next must have its type.
   if (shape.length > 0) return shape;
-  const { profile, components = {}, values } = spec as IstioOperatorSpec;
+  const { profile, meshConfig = {}, components = {}, values = {} } = spec as IstioOperatorSpec;
   const findings: Finding[] = [];
   if (profile !== undefined && !(PROFILES as readonly string[]).includes(profile)) {
     const guess = nearest(profile, PROFILES);
@@ -101,10 +104,26 @@ export function validateIstioOperator({ spec }: ResourceObject): Finding[] {
           `${name} is not installed: there are no pod networks to set up`,
         ),
       );
-  for (const name of Object.keys(values ?? {}))
-    if (name !== 'global')
-      findings.push(warning(['spec', 'values', name], 'Helm values are not read', 'use components and meshConfig'));
+  for (const { path, ...finding } of checkMeshConfig(meshConfig))
+    findings.push({ ...finding, path: ['spec', 'meshConfig', ...path] });
+  const unread = leavesOf(values).filter((name) => name !== 'global.istioNamespace');
+  if (unread.length > 0)
+    findings.push(
+      warning(
+        ['spec', 'values'],
+        `Helm values are not read: ${unread.slice(0, MOST_NAMES).join(', ')}${unread.length > MOST_NAMES ? ` and ${unread.length - MOST_NAMES} more` : ''}`,
+        'use components and meshConfig',
+      ),
+    );
   return findings;
+}
+
+/** The paths of all values of mappings within mappings. */
+function leavesOf(values: Readonly<Record<string, unknown>>, within: FieldPath = []): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    const path = [...within, name];
+    return isMapping(value) && Object.keys(value).length > 0 ? leavesOf(value, path) : [formatFieldPath(path)];
+  });
 }
 
 function checkGateway({ name, namespace, k8s }: GatewayComponent, path: FieldPath): Finding[] {
