@@ -32,6 +32,7 @@ export interface IstioOperatorSpec {
   profile?: string;
   /** Of gateways that name none. */
   namespace?: string;
+  revision?: string;
   meshConfig?: Record<string, unknown>;
   components?: {
     base?: Component;

@@ -69,7 +69,7 @@ export function validateIstioOperator({ spec }: ResourceObject): Finding[] {
   const shape = checkShape(spec, SPEC, ['spec']);
   // What is looked at next must have its type.
   if (shape.length > 0) return shape;
-  const { profile, meshConfig = {}, components = {}, values = {} } = spec as IstioOperatorSpec;
+  const { profile, revision, meshConfig = {}, components = {}, values = {} } = spec as IstioOperatorSpec;
   const findings: Finding[] = [];
   if (profile !== undefined && !(PROFILES as readonly string[]).includes(profile)) {
     const guess = nearest(profile, PROFILES);
@@ -78,6 +78,13 @@ export function validateIstioOperator({ spec }: ResourceObject): Finding[] {
       error(['spec', 'profile'], `unknown profile ${profile}`, guess === undefined ? known : `did you mean ${guess}?`),
     );
   }
+  if (revision !== undefined && revision !== '' && revision !== 'default')
+    findings.push(
+      warning(
+        ['spec', 'revision'],
+        `${revision} is ignored: there is one control plane, and so there are no revisions`,
+      ),
+    );
   const names = new Map<string, number>();
   for (const [index, gateway] of (components.ingressGateways ?? []).entries()) {
     const path = ['spec', 'components', 'ingressGateways', index];

@@ -1,5 +1,6 @@
 // `--set path=value` of `limen install`: one field of the IstioOperator's spec. https://istio.io/latest/docs/setup/install/istioctl/
 
+import type { FieldPath } from '../../resources/field-path.ts';
 import type { IstioOperatorSpec } from '../../resources/istio-operator.ts';
 
 /** A list longer than this is a typing mistake in an index. */
@@ -12,11 +13,19 @@ const MOST_ENTRIES = 100;
  * @throws Error for the user that says what was expected
  */
 export function setField(spec: IstioOperatorSpec, text: string): IstioOperatorSpec {
+  return assign(spec, pathOfSetting(text), parseValue(text.slice(text.indexOf('=') + 1)), text) as IstioOperatorSpec;
+}
+
+/**
+ * The field that a setting is about, within the spec.
+ * @throws as {@link setField}
+ */
+export function pathOfSetting(text: string): FieldPath {
   const equals = text.indexOf('=');
   const path = equals < 1 ? undefined : parsePath(text.slice(0, equals));
   if (path === undefined)
     throw new Error(`--set ${text}: expected PATH=VALUE, for example meshConfig.accessLogFile=/dev/stdout`);
-  return assign(spec, path, parseValue(text.slice(equals + 1)), text) as IstioOperatorSpec;
+  return path;
 }
 
 /** `a.b[0].c` → a, b, 0, c; undefined for what is none. `spec.` at the beginning is left out, as it goes without saying. */
