@@ -8,6 +8,7 @@ import { Snapshot } from '../../src/resources/snapshot.ts';
 import type { ResourceSet } from '../../src/xds/resources.ts';
 import { NODE } from '../controlplane/golden.ts';
 import type { Certificates } from './certificates.ts';
+import { HTTP_GATEWAY } from './objects.ts';
 
 /** The listener that the suite asks whether a configuration is in force. Its only route answers with the configuration's id. */
 export const SENTINEL_PORT = 19_999;
@@ -92,17 +93,8 @@ spec:
   gateways: [sentinel]
   http: [{ directResponse: { status: 200, body: { string: "${id}" } } }]`;
 
-/** The Gateway of configurations that bring none of their own: HTTP on port 80, for every host. */
-const DEFAULT_GATEWAY = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]`;
-
 /**
- * The resources of a configuration.
+ * The resources of a configuration; `HTTP_GATEWAY` is among them where it has no Gateway of its own.
  * @param id what the sentinel is to answer
  * @throws Error with all problems when the YAML is not valid
  */
@@ -112,7 +104,7 @@ export async function translateConfiguration(
   ports: ReadonlyMap<string, number>,
   certificates: Certificates,
 ): Promise<ResourceSet> {
-  const gateway = /^kind: Gateway$/m.test(yaml) ? [] : [DEFAULT_GATEWAY];
+  const gateway = /^kind: Gateway$/m.test(yaml) ? [] : [HTTP_GATEWAY];
   const text = [MESH, sentinel(id), ...gateway, yaml].join('\n---\n').replaceAll(/\{\{port (\w+)\}\}/g, (_, name) => {
     const port = ports.get(String(name));
     if (port === undefined) throw new Error(`there is no upstream ${name}`);

@@ -1,19 +1,13 @@
 // HTTPDirectResponse: answers of the gateway itself.
 
+import { virtualService } from '../objects.ts';
 import { chunked, get, post, request } from '../row.ts';
 import { section } from '../section.ts';
 
 section(import.meta.url, [
   {
     name: 'a status and a body',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
+    yaml: virtualService(`  http:
     - match: [{ uri: { exact: /teapot } }]
       directResponse: { status: 418, body: { string: "short and stout" } }
     - match: [{ uri: { exact: /bytes } }]
@@ -23,8 +17,7 @@ spec:
     - match: [{ uri: { exact: /headers } }]
       directResponse: { status: 200, body: { string: "with headers" } }
       headers: { response: { set: { content-type: application/json, x-set: one }, add: { x-add: two } } }
-    - directResponse: { status: 503 }
-`,
+    - directResponse: { status: 503 }`),
     rows: [
       { name: 'a string', send: get('/teapot'), gives: '418' },
       { name: 'bytes', send: get('/bytes'), gives: '200' },

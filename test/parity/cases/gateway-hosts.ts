@@ -1,5 +1,6 @@
 // Gateway `servers.hosts` and VirtualService `hosts`: which virtual host a request belongs to.
 
+import { all, gateway, HTTP_GATEWAY, routes } from '../objects.ts';
 import { get, request } from '../row.ts';
 import { section } from '../section.ts';
 
@@ -111,25 +112,16 @@ spec:
   },
   {
     name: 'two HTTP servers on ports of their own',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - { port: { number: 80, name: http, protocol: HTTP }, hosts: [shop.example] }
-    - { port: { number: 9090, name: http-other, protocol: HTTP }, hosts: [shop.example] }
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-    - { match: [{ port: 80 }], directResponse: { status: 200, body: { string: eighty } } }
-    - { match: [{ port: 9090 }], directResponse: { status: 200, body: { string: ninety } } }`,
+    yaml: all(
+      gateway(
+        '{ port: { number: 80, name: http, protocol: HTTP }, hosts: [shop.example] }',
+        '{ port: { number: 9090, name: http-other, protocol: HTTP }, hosts: [shop.example] }',
+      ),
+      routes(
+        '{ match: [{ port: 80 }], directResponse: { status: 200, body: { string: eighty } } }',
+        '{ match: [{ port: 9090 }], directResponse: { status: 200, body: { string: ninety } } }',
+      ),
+    ),
     rows: [
       { name: 'port 80', send: get('/'), gives: '200' },
       { name: 'port 9090', to: 9090, send: get('/'), gives: '200' },
@@ -137,13 +129,7 @@ spec:
   },
   {
     name: 'a Gateway without any VirtualService',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]`,
+    yaml: HTTP_GATEWAY,
     rows: [{ name: 'everything is not found', send: get('/anything'), gives: '404' }],
   },
   {

@@ -1,5 +1,6 @@
 // Answers of the gateway itself to clients that speak gRPC.
 
+import { virtualService } from '../objects.ts';
 import { get, type Headers, request } from '../row.ts';
 import { section } from '../section.ts';
 
@@ -12,14 +13,7 @@ const call = (path: string, headers: Headers = {}) =>
 section(import.meta.url, [
   {
     name: 'local replies',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
+    yaml: virtualService(`  http:
     - match: [{ uri: { exact: /teapot } }]
       directResponse: { status: 418, body: { string: "short & stout, 100% ~ té\\n" } }
       headers: { response: { set: { content-type: application/json, x-set: one } } }
@@ -38,8 +32,7 @@ spec:
       route: [{ destination: { host: a } }]
 ${[400, 401, 403, 404, 413, 429, 500, 501, 502, 503, 504]
   .map((status) => `    - match: [{ uri: { exact: /${status} } }]\n      directResponse: { status: ${status} }`)
-  .join('\n')}
-`,
+  .join('\n')}`),
     rows: [
       { name: 'a direct response with a body', send: call('/teapot'), gives: '200 closed' },
       { name: 'a route that sets grpc-status', send: get('/status', GRPC), gives: '200' },

@@ -1,28 +1,13 @@
 // Header operations of routes and destinations, and the headers that the gateway itself adds, keeps and removes.
 
+import { routes, TO_A, virtualService } from '../objects.ts';
 import { answer, get, post, request } from '../row.ts';
 import { section } from '../section.ts';
-
-const TO_A = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http: [{ route: [{ destination: { host: a } }] }]`;
 
 section(import.meta.url, [
   {
     name: 'headers of route and destination',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
+    yaml: virtualService(`  http:
     - match: [{ uri: { prefix: /authority } }]
       headers: { request: { set: { ":authority": inner.example } } }
       route: [{ destination: { host: a } }]
@@ -39,7 +24,7 @@ spec:
         - destination: { host: a }
           headers:
             request: { set: { x-dest: "1" }, add: { x-add: destination }, remove: [x-remove-too] }
-            response: { add: { x-add: destination } }`,
+            response: { add: { x-add: destination } }`),
     rows: [
       { name: 'set, add and remove on a request without them', send: get('/'), gives: '200' },
       {
@@ -62,7 +47,7 @@ spec:
   },
   {
     name: 'what the gateway does to requests',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       { name: 'x-forwarded-for, -proto and x-request-id are there', send: get('/'), gives: '200' },
       { name: 'x-forwarded-for is appended to', send: get('/', { 'X-Forwarded-For': '1.2.3.4' }), gives: '200' },
@@ -145,7 +130,7 @@ spec:
   },
   {
     name: 'what the gateway does to responses',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       {
         name: "the upstream's server and date",

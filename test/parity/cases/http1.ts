@@ -1,23 +1,15 @@
 // HTTP/1.1 between client and gateway: methods, bodies, connections, upgrades, and requests that are none.
 
+import { routes, TO_A } from '../objects.ts';
 import { answer, chunked, get, post, request } from '../row.ts';
 import { section } from '../section.ts';
-
-const TO_A = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http: [{ route: [{ destination: { host: a } }] }]`;
 
 const big = (size: number) => 'x'.repeat(size);
 
 section(import.meta.url, [
   {
     name: 'methods and bodies',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       { name: 'GET', send: get('/path?query=1'), gives: '200' },
       { name: 'HEAD', send: request('HEAD /'), gives: '200' },
@@ -94,7 +86,7 @@ section(import.meta.url, [
   },
   {
     name: 'targets',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       { name: 'absolute form', send: request('GET http://shop.example/path?q=1'), gives: '200' },
       { name: 'absolute form with a port', send: request('GET http://shop.example:8080/path'), gives: '200' },
@@ -124,7 +116,7 @@ section(import.meta.url, [
   },
   {
     name: 'connections',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       { name: 'is kept open', send: [get('/1'), { responses: 1 }, get('/2')], gives: '200 200' },
       { name: 'three requests at once', send: get('/1') + get('/2') + get('/3'), gives: '200 200 200' },
@@ -178,7 +170,7 @@ section(import.meta.url, [
   },
   {
     name: 'upgrades',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       {
         name: 'websocket',
@@ -337,7 +329,7 @@ section(import.meta.url, [
   },
   {
     name: 'malformed requests',
-    yaml: TO_A,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       { name: 'no HTTP', send: 'hello\r\n\r\n', gives: '400 closed' },
       { name: 'a TLS handshake', send: '\x16\x03\x01\x00\x05hello', gives: '400 closed' },

@@ -1,23 +1,21 @@
 // HTTPMatchRequest: every condition of the reference.
 
+import { virtualService } from '../objects.ts';
 import { get, request } from '../row.ts';
 import { section } from '../section.ts';
 
 /** Routes that answer with their own name. */
-const routes = (matches: Record<string, string>) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example, www.shop.example]
-  gateways: [gateway]
-  http:
+const routes = (matches: Record<string, string>) =>
+  virtualService(
+    `  http:
 ${Object.entries(matches)
   .map(
     ([name, match]) =>
       `    - { name: ${name}, match: ${match}, directResponse: { status: 200, body: { string: ${name} } } }`,
   )
-  .join('\n')}`;
+  .join('\n')}`,
+    '[shop.example, www.shop.example]',
+  );
 
 section(import.meta.url, [
   {

@@ -1,17 +1,8 @@
 // HTTPRedirect and HTTPRewrite.
 
+import { routes } from '../objects.ts';
 import { get, post, request } from '../row.ts';
 import { section } from '../section.ts';
-
-const routes = (...http: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-${http.map((each) => `    - ${each}`).join('\n')}`;
 
 section(import.meta.url, [
   {

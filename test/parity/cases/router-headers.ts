@@ -1,20 +1,10 @@
 // x-envoy headers by which an internal client steers the router: what they do, and that the upstream does not see them.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#http-headers-consumed-from-downstream-clients
 
+import { routes, TO_A } from '../objects.ts';
 import { answer, get, type Headers, post, request } from '../row.ts';
 import { section } from '../section.ts';
 
-const routes = (...http: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-${http.map((each) => `    - ${each}`).join('\n')}`;
-
-const TO_A = 'route: [{ destination: { host: a } }]';
 const BUSY = answer('503 Service Unavailable', 'busy');
 const SLOWLY_BUSY = { bytes: BUSY, delay: 60 };
 const BROKEN = answer('500 Internal Server Error', 'broken');
@@ -34,6 +24,13 @@ const EVERY: Headers = {
   'x-envoy-upstream-rq-timeout-alt-response': 'yes',
   'x-envoy-upstream-stream-duration-ms': 'long',
   'x-envoy-upstream-alt-stat-name': 'name',
+};
+
+/** A second try beside the first after 200 ms. */
+const HEDGED: Headers = {
+  'x-envoy-hedge-on-per-try-timeout': 'true',
+  'x-envoy-upstream-rq-per-try-timeout-ms': '200',
+  'x-envoy-retry-on': '5xx',
 };
 
 section(import.meta.url, [
@@ -334,22 +331,13 @@ section(import.meta.url, [
     rows: [
       {
         name: 'the second try answers first',
-        send: get('/', {
-          'x-envoy-hedge-on-per-try-timeout': 'true',
-          'x-envoy-upstream-rq-per-try-timeout-ms': '200',
-          'x-envoy-upstream-rq-timeout-ms': '5000',
-          'x-envoy-retry-on': '5xx',
-        }),
+        send: get('/', { ...HEDGED, 'x-envoy-upstream-rq-timeout-ms': '5000' }),
         upstream: [{ bytes: answer('200 OK', 'late'), delay: 1500 }, OK],
         gives: '200',
       },
       {
         name: 'the first try answers first after all',
-        send: get('/', {
-          'x-envoy-hedge-on-per-try-timeout': 'true',
-          'x-envoy-upstream-rq-per-try-timeout-ms': '200',
-          'x-envoy-retry-on': '5xx',
-        }),
+        send: get('/', HEDGED),
         upstream: [
           { bytes: answer('200 OK', 'first'), delay: 700 },
           { bytes: OK, delay: 3000 },
@@ -358,11 +346,7 @@ section(import.meta.url, [
       },
       {
         name: 'a bad answer to one waits for the other',
-        send: get('/', {
-          'x-envoy-hedge-on-per-try-timeout': 'true',
-          'x-envoy-upstream-rq-per-try-timeout-ms': '200',
-          'x-envoy-retry-on': '5xx',
-        }),
+        send: get('/', HEDGED),
         upstream: [
           { bytes: BROKEN, delay: 500 },
           { bytes: OK, delay: 1000 },
@@ -371,12 +355,7 @@ section(import.meta.url, [
       },
       {
         name: 'neither answers',
-        send: get('/', {
-          'x-envoy-hedge-on-per-try-timeout': 'true',
-          'x-envoy-upstream-rq-per-try-timeout-ms': '200',
-          'x-envoy-upstream-rq-timeout-ms': '1000',
-          'x-envoy-retry-on': '5xx',
-        }),
+        send: get('/', { ...HEDGED, 'x-envoy-upstream-rq-timeout-ms': '1000' }),
         upstream: [{}],
         gives: '504',
       },

@@ -1,5 +1,6 @@
 // HTTPRouteDestination and DestinationRule subsets: where a request goes, and what happens where there is nothing.
 
+import { routes } from '../objects.ts';
 import { get } from '../row.ts';
 import { section } from '../section.ts';
 
@@ -13,16 +14,6 @@ spec:
     - { name: v1, labels: { version: v1 } }
     - { name: v2, labels: { version: v2 } }
     - { name: none, labels: { version: v9 } }`;
-
-const routes = (...http: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-${http.map((each) => `    - ${each}`).join('\n')}`;
 
 section(import.meta.url, [
   {

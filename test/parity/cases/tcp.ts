@@ -1,27 +1,10 @@
 // TCPRoute and TLSRoute: bytes, passed through handshakes, and TLS that ends before bytes.
 
+import { all, gateway, virtualService } from '../objects.ts';
 import { get } from '../row.ts';
 import { section } from '../section.ts';
 
-const server = (...servers: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-${servers.map((each) => `    - ${each}`).join('\n')}`;
-
-const routes = (hosts: string, rest: string) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: ${hosts}
-  gateways: [gateway]
-  ${rest}`;
-
-const all = (...documents: string[]) => documents.join('\n---\n');
+const routes = (hosts: string, rest: string) => virtualService(`  ${rest}`, hosts);
 const TCP = '{ port: { number: 31400, name: tcp, protocol: TCP }, hosts: ["*"] }';
 const ping = ['ping', { until: 'ping' }] as const;
 
@@ -29,7 +12,7 @@ section(import.meta.url, [
   {
     name: 'a TCP route',
     yaml: all(
-      server(TCP),
+      gateway(TCP),
       routes(
         '["*"]',
         'tcp: [{ match: [{ port: 31400 }], route: [{ destination: { host: tcp, port: { number: 9000 } } }] }]',
@@ -46,25 +29,25 @@ section(import.meta.url, [
   {
     name: 'TCP routes that lead nowhere',
     yaml: all(
-      server(TCP),
+      gateway(TCP),
       routes('["*"]', 'tcp: [{ route: [{ destination: { host: refused, port: { number: 80 } } }] }]'),
     ),
     rows: [{ name: 'an endpoint that refuses', to: 31_400, raw: true, send: [{ until: 'nothing' }], gives: 'closed' }],
   },
   {
     name: 'a TCP route to a service without endpoints',
-    yaml: all(server(TCP), routes('["*"]', 'tcp: [{ route: [{ destination: { host: empty } }] }]')),
+    yaml: all(gateway(TCP), routes('["*"]', 'tcp: [{ route: [{ destination: { host: empty } }] }]')),
     rows: [{ name: 'is closed', to: 31_400, raw: true, send: [{ until: 'nothing' }], gives: 'closed' }],
   },
   {
     name: 'a TCP route to a service that does not exist',
-    yaml: all(server(TCP), routes('["*"]', 'tcp: [{ route: [{ destination: { host: nowhere } }] }]')),
+    yaml: all(gateway(TCP), routes('["*"]', 'tcp: [{ route: [{ destination: { host: nowhere } }] }]')),
     rows: [{ name: 'is closed', to: 31_400, raw: true, send: [{ until: 'nothing' }], gives: 'closed' }],
   },
   {
     name: 'weights of a TCP route',
     yaml: all(
-      server(TCP),
+      gateway(TCP),
       routes(
         '["*"]',
         'tcp: [{ route: [{ destination: { host: tcp }, weight: 0 }, { destination: { host: tcp2 }, weight: 100 }] }]',
@@ -75,7 +58,7 @@ section(import.meta.url, [
   {
     name: 'PASSTHROUGH',
     yaml: all(
-      server('{ port: { number: 443, name: tls, protocol: TLS }, hosts: ["*.example"], tls: { mode: PASSTHROUGH } }'),
+      gateway('{ port: { number: 443, name: tls, protocol: TLS }, hosts: ["*.example"], tls: { mode: PASSTHROUGH } }'),
       routes(
         '["*.example"]',
         'tls: [{ match: [{ sniHosts: [shop.example] }], route: [{ destination: { host: tls, port: { number: 443 } } }] }, { match: [{ sniHosts: ["*.wild.example"] }], route: [{ destination: { host: tls } }] }, { match: [{ sniHosts: [refused.example] }], route: [{ destination: { host: refused } }] }]',
@@ -125,7 +108,7 @@ section(import.meta.url, [
   {
     name: 'TLS that ends here, bytes behind it',
     yaml: all(
-      server(
+      gateway(
         '{ port: { number: 31400, name: tls, protocol: TLS }, hosts: [echo.example], tls: { mode: SIMPLE, credentialName: echo } }',
       ),
       routes('[echo.example]', 'tcp: [{ route: [{ destination: { host: tcp } }] }]'),

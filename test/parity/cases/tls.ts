@@ -1,5 +1,6 @@
 // ServerTLSSettings: modes, certificates by SNI, versions and cipher suites.
 
+import { all, gateway, TO_A, virtualService } from '../objects.ts';
 import { get } from '../row.ts';
 import { section } from '../section.ts';
 
@@ -10,28 +11,10 @@ metadata: { name: ${name}, namespace: istio-system }
 type: Opaque
 data: { tls.crt: "{{certificate ${certificate}}}", tls.key: "{{key ${certificate}}}"${more} }`;
 
-const gateway = (...servers: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-${servers.map((each) => `    - ${each}`).join('\n')}`;
-
 const https = (name: string, hosts: string, tls: string) =>
   `{ port: { number: 443, name: https-${name}, protocol: HTTPS }, hosts: ${hosts}, tls: ${tls} }`;
 
-const TO_A = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: ["*"]
-  gateways: [gateway]
-  http: [{ route: [{ destination: { host: a } }] }]`;
-
-const all = (...documents: string[]) => documents.join('\n---\n');
+const ALL_TO_A = virtualService(`  http: [{ ${TO_A} }]`, '["*"]');
 const shop = { servername: 'shop.example' } as const;
 const hello = get('/');
 
@@ -41,7 +24,7 @@ section(import.meta.url, [
     yaml: all(
       gateway(https('shop', '[shop.example]', '{ mode: SIMPLE, credentialName: shop }')),
       secret('shop', 'shop.example'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       { name: 'a request', to: 8443, tls: shop, send: hello, gives: '200' },
@@ -116,7 +99,7 @@ section(import.meta.url, [
       secret('shop', 'shop.example'),
       secret('wild', '*.shop.example'),
       secret('rest', 'rest.example'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       { name: 'the exact name', to: 8443, tls: shop, send: hello, gives: '200' },
@@ -149,7 +132,7 @@ section(import.meta.url, [
     yaml: all(
       gateway(https('shop', '[shop.example]', '{ mode: MUTUAL, credentialName: shop }')),
       secret('shop', 'shop.example', ', ca.crt: "{{ca clients}}"'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       {
@@ -214,7 +197,7 @@ section(import.meta.url, [
     yaml: all(
       gateway(https('shop', '[shop.example]', '{ mode: OPTIONAL_MUTUAL, credentialName: shop }')),
       secret('shop', 'shop.example', ', ca.crt: "{{ca clients}}"'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       {
@@ -239,7 +222,7 @@ section(import.meta.url, [
     yaml: all(
       gateway(https('shop', '[shop.example]', '{ mode: MUTUAL, credentialName: shop, subjectAltNames: [alice] }')),
       secret('shop', 'shop.example', ', ca.crt: "{{ca clients}}"'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       {
@@ -270,7 +253,7 @@ section(import.meta.url, [
         https('new', '[new.example]', '{ mode: SIMPLE, credentialName: shop, minProtocolVersion: TLSV1_3 }'),
       ),
       secret('shop', 'shop.example'),
-      TO_A,
+      ALL_TO_A,
     ),
     rows: [
       {

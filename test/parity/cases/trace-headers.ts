@@ -1,5 +1,6 @@
 // Trace context in B3 headers: begun at the gateway, or passed on.
 
+import { routes, TO_A } from '../objects.ts';
 import { get, type Headers } from '../row.ts';
 import { section } from '../section.ts';
 
@@ -11,16 +12,7 @@ const row = (name: string, headers: Headers) => ({ name, send: get('/a', headers
 section(import.meta.url, [
   {
     name: 'B3',
-    yaml: `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-    - route: [{ destination: { host: a } }]
-`,
+    yaml: routes(`{ ${TO_A} }`),
     rows: [
       row('no context', {}),
       row('a context', {

@@ -1,19 +1,9 @@
 // HTTPRetry, timeout, and upstreams that misbehave.
 
+import { routes, TO_A } from '../objects.ts';
 import { answer, get, post, request } from '../row.ts';
 import { section } from '../section.ts';
 
-const routes = (...http: string[]) => `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
-${http.map((each) => `    - ${each}`).join('\n')}`;
-
-const TO_A = 'route: [{ destination: { host: a } }]';
 const BUSY = answer('503 Service Unavailable', 'busy');
 const OK = answer('200 OK', 'at last');
 
