@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { ResourceObject } from '../resources/object.ts';
+import type { PodAccess } from '../resources/pod-access.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiResource } from './api-resource.ts';
 import type { User } from './authentication.ts';
@@ -10,7 +11,6 @@ import type { SnapshotPins } from './lists/snapshot-pins.ts';
 import type { Representation } from './negotiation.ts';
 import type { ResourceRequest } from './request-info.ts';
 import type { ResourceRegistry } from './resource-registry.ts';
-import type { PodAccess } from './streaming/pod-access.ts';
 import type { WatchHub } from './watch/watch-hub.ts';
 import type { ServiceAddresses } from './writes/service-addresses.ts';
 

@@ -1,11 +1,11 @@
 // `pods/NAME/log`: what a container wrote, once or as it comes. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
 
 import { pipeline } from 'node:stream/promises';
+import { type LogOptions, PodAccessError } from '../resources/pod-access.ts';
 import type { Pod } from '../resources/types.ts';
 import type { ApiCall, ApiContext } from './api-call.ts';
 import { isTrue } from './request-info.ts';
 import { ApiError, badRequest, notFound, unavailable } from './status.ts';
-import { type LogOptions, PodAccessError } from './streaming/pod-access.ts';
 
 /** Answers by itself; resolves when all is written, or the client is gone. @throws ApiError */
 export async function answerLogs({ info, resource, query, response }: ApiCall, context: ApiContext): Promise<void> {
@@ -56,9 +56,7 @@ function logOptions(query: URLSearchParams, now: Date): LogOptions {
   };
 }
 
-const CODES = { BadRequest: 400, NotFound: 404, InternalError: 500 } as const;
-
 function refused(error: unknown): never {
   if (!(error instanceof PodAccessError)) throw error;
-  throw new ApiError(CODES[error.reason], error.reason, error.message);
+  throw new ApiError(error.code, error.reason, error.message);
 }

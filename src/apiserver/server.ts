@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { stringify } from 'yaml';
+import type { PodAccess } from '../resources/pod-access.ts';
 import type { Store } from '../store/store.ts';
 import { type Answer, type ApiCall, type ApiContext, RawBody } from './api-call.ts';
 import { type Authenticate, createAuthentication, type User } from './authentication.ts';
@@ -29,7 +30,6 @@ import {
   unauthorized,
   unavailable,
 } from './status.ts';
-import type { PodAccess } from './streaming/pod-access.ts';
 import { type Machine, putSystemObjects } from './system-objects.ts';
 import { warningHeader } from './warnings.ts';
 import { WatchHub } from './watch/watch-hub.ts';

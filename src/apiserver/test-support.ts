@@ -4,10 +4,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
+import type { PodAccess } from '../resources/pod-access.ts';
 import { Store } from '../store/store.ts';
 import { createPki, type Pki } from './pki/pki.ts';
 import { type ApiServer, startApiServer } from './server.ts';
-import type { PodAccess } from './streaming/pod-access.ts';
 import type { Machine } from './system-objects.ts';
 
 const MACHINE: Machine = {

@@ -1,7 +1,8 @@
 // What runs containers: the node asks the first runtime that can run an image to start it, and keeps what it started.
 // https://kubernetes.io/docs/concepts/architecture/cri/ is the seam this stands for.
 
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import type { RunningCommand } from '../resources/pod-access.ts';
 import type { Pod } from '../resources/types.ts';
 
 /** A container of a pod's spec. */
@@ -51,19 +52,6 @@ export interface RunningContainer {
   exec?(command: readonly string[], terminal: boolean): Promise<RunningCommand>;
   /** Its input, where it has one (`stdin: true` in its spec). */
   readonly stdin?: Writable;
-}
-
-/** A command that runs in a container. */
-export interface RunningCommand {
-  readonly stdin?: Writable;
-  readonly stdout: Readable;
-  /** None with a terminal: all output is `stdout`. */
-  readonly stderr?: Readable;
-  /** Of a terminal. */
-  resize?(columns: number, rows: number): void;
-  /** Its exit code, 128 + the signal's number where one ended it. */
-  readonly exit: Promise<number>;
-  kill(): void;
 }
 
 /** Runs containers of some images. */

@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { PodAccess } from '../resources/pod-access.ts';
 import type { Store } from '../store/store.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import { runControllers } from './controllers/controller.ts';
@@ -11,7 +12,7 @@ import { replicaSets } from './controllers/replica-sets.ts';
 import { scheduler } from './controllers/scheduler.ts';
 import { services } from './controllers/services.ts';
 import { recordEvents } from './events.ts';
-import { type Access, accessTo } from './node/access.ts';
+import { accessTo } from './node/access.ts';
 import { runNode } from './node/node.ts';
 import { unknownImage } from './runtimes/unknown-image.ts';
 
@@ -36,7 +37,7 @@ export interface Workloads {
   /** Resolves when what runs is what the store asks for, as far as that is possible. */
   settled(): Promise<void>;
   /** Logs, commands, connections. */
-  readonly access: Access;
+  readonly access: PodAccess;
   /** Stops all pods. Their Pod objects stay in the store. */
   close(): Promise<void>;
 }

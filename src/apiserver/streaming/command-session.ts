@@ -1,7 +1,7 @@
 // A command in a container and the client that runs it, whatever carries their streams.
 
 import type { Readable, Writable } from 'node:stream';
-import { PodAccessError, type RunningCommand } from './pod-access.ts';
+import { PodAccessError, type RunningCommand } from '../../resources/pod-access.ts';
 
 /** The client's ends of a command's streams. */
 export interface CommandStreams {
@@ -84,7 +84,6 @@ function exitStatus(code: number): CommandStatus {
 
 function failure(error: unknown): CommandStatus {
   const message = error instanceof Error ? error.message : String(error);
-  const reason = error instanceof PodAccessError ? error.reason : 'InternalError';
-  const code = { BadRequest: 400, NotFound: 404, InternalError: 500 }[reason];
+  const { reason, code } = error instanceof PodAccessError ? error : new PodAccessError('InternalError', message);
   return { metadata: {}, status: 'Failure', message, reason, code };
 }

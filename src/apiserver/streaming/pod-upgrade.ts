@@ -2,8 +2,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { PodAccess } from '../../resources/pod-access.ts';
 import { runCommand } from './command-session.ts';
-import type { PodAccess } from './pod-access.ts';
 import { forwardPorts } from './port-forward.ts';
 import { accept, asksForSpdy, type CommandQuery, PORT_FORWARD_PROTOCOL, upgradeCommand } from './spdy-upgrade.ts';
 import { acceptCommand, acceptPortForward } from './websocket.ts';

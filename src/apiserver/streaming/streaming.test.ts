@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { describeWith } from '../../../test/walkthroughs/tools.ts';
-import { type PodAccess, PodAccessError } from './pod-access.ts';
+import { type PodAccess, PodAccessError } from '../../resources/pod-access.ts';
 import { servePodUpgrade } from './pod-upgrade.ts';
 
 const POD = {

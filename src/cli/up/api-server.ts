@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { kubeconfig } from '../../apiserver/pki/kubeconfig.ts';
 import { openPki } from '../../apiserver/pki/pki.ts';
 import { type ApiServer, startApiServer } from '../../apiserver/server.ts';
-import type { PodAccess } from '../../apiserver/streaming/pod-access.ts';
+import type { PodAccess } from '../../resources/pod-access.ts';
 import type { Store } from '../../store/store.ts';
 import { kubeconfigFile } from '../kubeconfig-file.ts';
 import { VERSION } from '../version.ts';

@@ -20,7 +20,6 @@ import { startDebugServer } from './debug-server.ts';
 import { type DataPlanes, prepareGateways } from './gateways/start.ts';
 import { instanceProxies, publishedGateways } from './gateways/tell.ts';
 import { imageCommands } from './image-commands.ts';
-import { podAccess } from './pod-access.ts';
 import { reportOn } from './report.ts';
 import { signalsOf } from './signals.ts';
 import { openHomeStore } from './store-file.ts';
@@ -127,7 +126,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     // While the gateways' processes start, which takes longer.
     const { serveApi } = await import('./api-server.ts');
     const port = options.apiPort === undefined ? {} : { port: options.apiPort };
-    const api = await serveApi({ home, store, log, podAccess: podAccess(workloads.access), ...port });
+    const api = await serveApi({ home, store, log, podAccess: workloads.access, ...port });
     undo.push(() => api.close());
     const ready = await Promise.race([workloads.settled().then(() => true), runtime.failed, signals.first]);
     if (ready) {

@@ -1,18 +1,7 @@
 // What a container wrote, line by line with the time, as much as fits: `kubectl logs` reads it, and follows it.
 
 import { Readable } from 'node:stream';
-
-/** Which lines somebody wants (Kubernetes PodLogOptions). */
-export interface LogQuery {
-  /** Goes on as long as the container runs. */
-  follow: boolean;
-  /** Each line begins with its time, RFC 3339. */
-  timestamps: boolean;
-  tailLines?: number;
-  limitBytes?: number;
-  /** Lines since this moment, milliseconds since the epoch. */
-  since?: number;
-}
+import type { LogOptions } from '../../resources/pod-access.ts';
 
 interface Line {
   time: number;
@@ -65,7 +54,7 @@ export class ContainerLog {
   }
 
   /** The lines asked for, and those that come if it follows. */
-  read({ follow, timestamps, tailLines, limitBytes, since }: LogQuery): Readable {
+  read({ follow, timestamps, tailLines, limitBytes, since }: Omit<LogOptions, 'previous'>): Readable {
     const wanted = this.#lines.filter(({ time }) => since === undefined || time >= since);
     const lines = tailLines === undefined ? wanted : wanted.slice(Math.max(wanted.length - tailLines, 0));
     let left = limitBytes ?? Number.POSITIVE_INFINITY;

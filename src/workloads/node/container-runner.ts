@@ -1,6 +1,7 @@
 // One container's life on the node: started by a runtime, watched by its probes, started anew when it ends, stopped with its pod.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RunningCommand } from '../../resources/pod-access.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { Pod } from '../../resources/types.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type Container,
   type ContainerRuntime,
   ImageError,
-  type RunningCommand,
   type RunningContainer,
 } from '../container-runtime.ts';
 import type { Happening } from '../events.ts';

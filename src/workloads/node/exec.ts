@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { PassThrough } from 'node:stream';
-import type { RunningCommand } from '../container-runtime.ts';
+import type { RunningCommand } from '../../resources/pod-access.ts';
 import { exitOf, signalGroup } from '../process-group.ts';
 
 /** What a command runs beside. */

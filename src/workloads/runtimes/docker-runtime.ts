@@ -1,7 +1,8 @@
 // Runs images with Docker, where an engine answers: each container is a `docker run` that ends with Limen.
 
 import { spawn } from 'node:child_process';
-import { type ContainerRuntime, ImageError, type RunningCommand } from '../container-runtime.ts';
+import type { RunningCommand } from '../../resources/pod-access.ts';
+import { type ContainerRuntime, ImageError } from '../container-runtime.ts';
 import { declaredPorts } from '../node/declared-ports.ts';
 import { exitOf, signalGroup } from '../process-group.ts';
 
