@@ -2,6 +2,7 @@
 // period), by a deletionTimestamp. https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
 
 import type { ResourceObject } from '../resources/object.ts';
+import { timestamp } from '../resources/timestamp.ts';
 import type { Writer } from '../store/store.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
 import type { ApiResource } from './api-resource.ts';
@@ -12,7 +13,7 @@ import { Selection } from './lists/selection.ts';
 import { represent } from './represent.ts';
 import { isTrue } from './request-info.ts';
 import { badRequest, conflict, forbidden, invalid, notFound, success } from './status.ts';
-import { hasFinalizers, seconds } from './writes/write-object.ts';
+import { hasFinalizers } from './writes/write-object.ts';
 import { writeOptions } from './writes/write-options.ts';
 
 /** How what an object owns goes. */
@@ -120,7 +121,7 @@ export function deleteObject(
 
 /** When it is to be gone: a shorter grace period than before brings it forward. */
 function deletionTime(before: string | undefined, now: Date, graceSeconds: number): string {
-  const time = seconds(new Date(now.getTime() + graceSeconds * 1000));
+  const time = timestamp(now.getTime() + graceSeconds * 1000);
   return before !== undefined && before < time ? before : time;
 }
 

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { stringify } from 'yaml';
 import type { PodAccess } from '../resources/pod-access.ts';
+import { timestamp } from '../resources/timestamp.ts';
 import type { Store } from '../store/store.ts';
 import { type Answer, type ApiCall, type ApiContext, RawBody } from './api-call.ts';
 import { type Authenticate, createAuthentication, type User } from './authentication.ts';
@@ -34,7 +35,6 @@ import { type Machine, putSystemObjects } from './system-objects.ts';
 import { warningHeader } from './warnings.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 import { ServiceAddresses } from './writes/service-addresses.ts';
-import { seconds } from './writes/write-object.ts';
 
 /** What an API server needs. */
 export interface ApiServerOptions {
@@ -109,7 +109,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw error;
   }
   const { port } = server.address() as AddressInfo;
-  await putSystemObjects(store, port, options.machine, seconds(clock()));
+  await putSystemObjects(store, port, options.machine, timestamp(clock()));
   const controllers: Controllers = await startControllers(context, port);
   return {
     port,

@@ -6,6 +6,7 @@ import { applyJsonPatch } from '../resources/patch/json-patch.ts';
 import { applyMergePatch } from '../resources/patch/merge-patch.ts';
 import { PatchError } from '../resources/patch/patch-error.ts';
 import { applyStrategicMergePatch } from '../resources/patch/strategic-merge-patch.ts';
+import { timestamp } from '../resources/timestamp.ts';
 import type { Writer } from '../store/store.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
 import { asObject, decodeBody, decodeJson, decodeYaml, mediaType } from './body.ts';
@@ -15,7 +16,7 @@ import { represent } from './represent.ts';
 import { ApiError, badRequest, invalid, notFound, unsupportedMediaType } from './status.ts';
 import { checkFields, kindOf } from './writes/admission.ts';
 import { incomingObject } from './writes/incoming-object.ts';
-import { createObject, seconds, updateObject, type Write } from './writes/write-object.ts';
+import { createObject, updateObject, type Write } from './writes/write-object.ts';
 import { type WriteOptions, writeOptions } from './writes/write-options.ts';
 
 /** @throws ApiError 404 */
@@ -174,7 +175,7 @@ function applied(
   now: Date,
 ): ResourceObject {
   try {
-    const write = { manager, subresource: info.subresource, time: seconds(now) };
+    const write = { manager, subresource: info.subresource, time: timestamp(now) };
     return serverSideApply<ResourceObject>(live, wanted, resource.fieldType, write, force);
   } catch (error) {
     if (!(error instanceof ApplyConflictError)) throw error;

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceObject } from '../resources/object.ts';
+import { timestamp } from '../resources/timestamp.ts';
 
 /** Where the metadata of a new object comes from. */
 export interface MetadataSource {
@@ -30,7 +31,7 @@ export function storedObject(
         uid: metadata.uid ?? uid(),
         resourceVersion: String(version),
         generation: 1,
-        creationTimestamp: metadata.creationTimestamp ?? seconds(clock()),
+        creationTimestamp: metadata.creationTimestamp ?? timestamp(clock()),
       },
     };
   }
@@ -39,7 +40,7 @@ export function storedObject(
     ...given,
     metadata: {
       ...metadata,
-      creationTimestamp: metadata.creationTimestamp ?? before.creationTimestamp ?? seconds(clock()),
+      creationTimestamp: metadata.creationTimestamp ?? before.creationTimestamp ?? timestamp(clock()),
     },
   };
   object.metadata.uid = before.uid ?? metadata.uid ?? uid();
@@ -58,9 +59,4 @@ export function deletedObject(object: ResourceObject, version: number): Resource
 
 function contentOf({ metadata: _, status: __, ...content }: ResourceObject): object {
   return content;
-}
-
-/** Kubernetes' timestamps have seconds. */
-function seconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { keyOf, type ResourceObject } from '../resources/object.ts';
+import { timestamp } from '../resources/timestamp.ts';
 import type { Store } from '../store/store.ts';
 
 /** Who tells: the `source.component` of the Event, named as Kubernetes' own components are. */
@@ -60,7 +61,7 @@ export function recordEvents(
   let waiting: Happening[] = [];
   let writing: Promise<void> | undefined;
   const sweep = setInterval(() => {
-    const before = seconds(clock() - KEPT_MS);
+    const before = timestamp(clock() - KEPT_MS);
     const old = store.snapshot.listOf(EVENT).filter((object) => (object as EventObject).lastTimestamp < before);
     if (old.length > 0)
       store
@@ -114,7 +115,7 @@ function eventOf(
   const id = createHash('sha256')
     .update(JSON.stringify([uid, fieldPath, source, type, reason, message]))
     .digest('hex');
-  const time = seconds(now);
+  const time = timestamp(now);
   return {
     apiVersion: 'v1',
     kind: EVENT,
@@ -138,9 +139,4 @@ function eventOf(
     reportingComponent: source,
     reportingInstance: source === 'kubelet' ? nodeName : '',
   };
-}
-
-/** Kubernetes' timestamps have seconds. */
-function seconds(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }

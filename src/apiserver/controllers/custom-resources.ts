@@ -3,11 +3,11 @@
 
 import { KINDS } from '../../resources/kinds.ts';
 import { groupOf, kindId } from '../../resources/object.ts';
+import { timestamp } from '../../resources/timestamp.ts';
 import type { ApiContext } from '../api-call.ts';
 import { type CustomResourceDefinition, customKind, DEFINITION } from '../custom-resource-definition.ts';
 import { isEstablished, type Names, shareNames } from '../definition-names.ts';
 import { deleteObject, NO_PRECONDITIONS } from '../deletion.ts';
-import { seconds } from '../writes/write-object.ts';
 import { WorkQueue } from './queue.ts';
 
 /** Its objects go before it. */
@@ -86,7 +86,7 @@ export class CustomResourceController {
     // One of a built-in kind has its names: the kind has them.
     const isBuiltIn = this.#isBuiltIn(definition);
     const names = isBuiltIn ? undefined : this.#names.get(name);
-    const next = withStatus(definition, seconds(clock()), names, isBuiltIn);
+    const next = withStatus(definition, timestamp(clock()), names, isBuiltIn);
     if (next !== definition)
       await store.transact((writer) => {
         const current = writer.get({
@@ -96,7 +96,7 @@ export class CustomResourceController {
           name,
         });
         if (current !== undefined && current.metadata.deletionTimestamp === undefined)
-          writer.put(withStatus(current as CustomResourceDefinition, seconds(clock()), names, isBuiltIn));
+          writer.put(withStatus(current as CustomResourceDefinition, timestamp(clock()), names, isBuiltIn));
       });
   }
 

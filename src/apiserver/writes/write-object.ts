@@ -5,6 +5,7 @@ import { kubernetesDefaults } from '../../resources/defaults/kubernetes.ts';
 import { withDefaults } from '../../resources/defaults.ts';
 import { trackUpdate } from '../../resources/managed-fields/field-managers.ts';
 import type { ObjectMeta, ResourceObject } from '../../resources/object.ts';
+import { timestamp } from '../../resources/timestamp.ts';
 import type { Writer } from '../../store/store.ts';
 import type { ApiContext } from '../api-call.ts';
 import type { ApiResource } from '../api-resource.ts';
@@ -62,7 +63,7 @@ export function createObject(write: Write, given: ResourceObject, isManaged = fa
   if (!options.isDryRun) return writer.put(resource.toStored(tracked));
   return {
     ...tracked,
-    metadata: { ...tracked.metadata, uid: crypto.randomUUID(), generation: 1, creationTimestamp: seconds(now) },
+    metadata: { ...tracked.metadata, uid: crypto.randomUUID(), generation: 1, creationTimestamp: timestamp(now) },
   };
 }
 
@@ -236,10 +237,5 @@ function checkFinalizers(current: ResourceObject, candidate: ResourceObject, res
 }
 
 function ownerOf({ options, subresource }: Write, now: Date): { manager: string; subresource: string; time: string } {
-  return { manager: options.manager, subresource, time: seconds(now) };
-}
-
-/** RFC 3339 in seconds, as Kubernetes' timestamps are. */
-export function seconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
+  return { manager: options.manager, subresource, time: timestamp(now) };
 }

@@ -5,6 +5,7 @@ import { lookUpKind } from '../kinds.ts';
 import { groupOf, type ObjectMeta, type ResourceObject } from '../object.ts';
 import { resolveRef, schemaOf } from '../openapi/definitions.ts';
 import { type FieldType, fieldType, UNDESCRIBED } from '../openapi/field-type.ts';
+import { timestamp } from '../timestamp.ts';
 import { serverSideApply } from './field-managers.ts';
 
 /** Who owns, in `managedFields`, what files say. */
@@ -29,7 +30,7 @@ export function applyFileObject(
   clock: () => Date = () => new Date(),
 ): (live: ResourceObject | undefined, given: ResourceObject) => ResourceObject {
   return (live, given) => {
-    const time = `${clock().toISOString().slice(0, 19)}Z`;
+    const time = timestamp(clock());
     const write = { manager: FILE_MANAGER, subresource: '', time };
     const merged = serverSideApply<ResourceObject>(live, withoutServerFields(given), typeOf(given), write, true);
     return kubernetesDefaults(groupOf(given.apiVersion), merged);

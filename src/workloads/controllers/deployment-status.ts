@@ -1,5 +1,6 @@
 // The status of a Deployment: what `kubectl get deploy`, `rollout status` and `wait` look at. Pure.
 
+import { timestamp } from '../../resources/timestamp.ts';
 import type { Deployment } from '../../resources/types.ts';
 import type { ReplicaSet } from './kinds.ts';
 
@@ -52,7 +53,7 @@ export function deploymentStatus(
   function condition(type: string, is: boolean, reason: string, message: string): Condition {
     const status = is ? 'True' : 'False';
     const old = deployment.status?.conditions?.find((each) => each.type === type);
-    const time = `${new Date(now).toISOString().slice(0, 19)}Z`;
+    const time = timestamp(now);
     const isSame = old?.status === status && old.reason === reason && old.message === message;
     return {
       type,

@@ -1,6 +1,7 @@
 // Pods as controllers see them: which count, which are ready, how one is made of a template and how one is asked to go. Pure.
 
 import type { OwnerReference } from '../../resources/object.ts';
+import { timestamp } from '../../resources/timestamp.ts';
 import type { Deployment, Pod } from '../../resources/types.ts';
 
 export type PodTemplate = NonNullable<Deployment['spec']>['template'];
@@ -62,7 +63,7 @@ export function askedToGo(pod: Pod, now: number): Pod {
     ...pod,
     metadata: {
       ...pod.metadata,
-      deletionTimestamp: `${new Date(now + seconds * 1000).toISOString().slice(0, 19)}Z`,
+      deletionTimestamp: timestamp(now + seconds * 1000),
       deletionGracePeriodSeconds: seconds,
     },
   };

@@ -1,6 +1,7 @@
 // Binds pods to the one node there is.
 
 import type { Snapshot } from '../../resources/snapshot.ts';
+import { timestamp } from '../../resources/timestamp.ts';
 import type { Pod } from '../../resources/types.ts';
 import type { Controller } from './controller.ts';
 import { nameOf, splitName } from './owned.ts';
@@ -16,7 +17,7 @@ export function scheduler(nodeName: string, clock: () => number): Controller {
     reconcile(name, snapshot: Snapshot) {
       const pod = snapshot.get('Pod', ...splitName(name));
       if (pod === undefined || !isUnbound(pod)) return [];
-      const time = `${new Date(clock()).toISOString().slice(0, 19)}Z`;
+      const time = timestamp(clock());
       const others = pod.status?.conditions?.filter(({ type }) => type !== 'PodScheduled') ?? [];
       const bound: Pod = {
         ...pod,

@@ -1,6 +1,7 @@
 // What the node knows of a container, and the status a Pod has by it. Pure.
 
 import { BOUND_PORTS_ANNOTATION, boundPortsAnnotation } from '../../resources/pod-ports.ts';
+import { timestamp } from '../../resources/timestamp.ts';
 import type { Pod } from '../../resources/types.ts';
 import type { BoundPorts } from '../container-runtime.ts';
 
@@ -66,7 +67,7 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
     const status = is ? 'True' : 'False';
     const old = before.find((condition) => condition.type === type);
     const lastTransitionTime =
-      old?.status === status && old.lastTransitionTime !== undefined ? old.lastTransitionTime : seconds(now);
+      old?.status === status && old.lastTransitionTime !== undefined ? old.lastTransitionTime : timestamp(now);
     return { type, status, lastTransitionTime, ...why };
   });
   const others = before.filter(({ type }) => !conditions.some((condition) => condition.type === type));
@@ -85,7 +86,7 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
       hostIP: '127.0.0.1',
       hostIPs: [{ ip: '127.0.0.1' }],
       ...(state.ip === '' ? {} : { podIP: state.ip, podIPs: [{ ip: state.ip }] }),
-      startTime: pod.status?.startTime ?? seconds(state.startedAt),
+      startTime: pod.status?.startTime ?? timestamp(state.startedAt),
       containerStatuses: state.containers.map(containerStatus),
       qosClass: qosClassOf(pod),
     },
@@ -125,7 +126,7 @@ function stateOf(now: ContainerState['now']): NonNullable<ContainerStatus['state
         waiting: { reason: now.reason, ...(now.message === undefined ? {} : { message: now.message }) },
       };
     case 'running':
-      return { running: { startedAt: seconds(now.startedAt) } };
+      return { running: { startedAt: timestamp(now.startedAt) } };
     case 'terminated':
       return { terminated: terminated(now) };
   }
@@ -137,8 +138,8 @@ function terminated({ exitCode, reason, message, startedAt, finishedAt, containe
     ...(exitCode > 128 ? { signal: exitCode - 128 } : {}),
     reason,
     ...(message === undefined ? {} : { message }),
-    startedAt: seconds(startedAt),
-    finishedAt: seconds(finishedAt),
+    startedAt: timestamp(startedAt),
+    finishedAt: timestamp(finishedAt),
     containerID,
   };
 }
@@ -152,9 +153,4 @@ function qosClassOf(pod: Pod): NonNullable<PodStatus['qosClass']> {
   if (declared.every(([request, limit]) => request === undefined && limit === undefined)) return 'BestEffort';
   const guaranteed = declared.every(([request, limit]) => limit !== undefined && (request ?? limit) === limit);
   return guaranteed ? 'Guaranteed' : 'Burstable';
-}
-
-/** Kubernetes' timestamps have seconds. */
-export function seconds(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
