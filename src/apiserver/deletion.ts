@@ -166,8 +166,7 @@ function propagationOf(body: Record<string, unknown>, query: URLSearchParams): P
       'propagationPolicy',
       `Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan"`,
     );
-  const orphan =
-    body.orphanDependents ?? (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : false);
+  const orphan = body.orphanDependents ?? isTrue(query.get('orphanDependents'));
   return orphan === true ? 'Orphan' : 'Background';
 }
 

@@ -139,7 +139,7 @@ function acceptsJson(accept: string | undefined): boolean {
 
 function health(check: string, { url = '' }: IncomingMessage): Answer {
   const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length));
-  const isVerbose = query.has('verbose') && (query.get('verbose') === '' || isTrue(query.get('verbose')));
+  const isVerbose = isTrue(query.get('verbose'));
   const text = isVerbose ? `[+]ping ok\n[+]store ok\n${check} check passed\n` : 'ok';
   return { status: 200, body: new RawBody(text, 'text/plain; charset=utf-8') };
 }

@@ -128,7 +128,7 @@ function decodeSegment(segment: string): string {
   return text;
 }
 
-/** A boolean of the query: `true`, `1`; everything else is false, as kube-apiserver's conversion has it. */
+/** A boolean of the query: everything but `false` and `0` is true, `?watch` too, as kube-apiserver's conversion has it. */
 export function isTrue(text: string | null): boolean {
   return text !== null && text !== 'false' && text !== '0' && text !== 'False';
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { PodAccess } from '../../resources/pod-access.ts';
+import { isTrue } from '../request-info.ts';
 import { runCommand } from './command-session.ts';
 import { forwardPorts } from './port-forward.ts';
 import { accept, asksForSpdy, type CommandQuery, PORT_FORWARD_PROTOCOL, upgradeCommand } from './spdy-upgrade.ts';
@@ -46,7 +47,7 @@ export async function servePodUpgrade(
 
 /** The query of PodExecOptions and PodAttachOptions. */
 function commandQuery(query: URLSearchParams): CommandQuery {
-  const has = (name: string) => ['true', '1'].includes(query.get(name) ?? '');
+  const has = (name: keyof CommandQuery) => isTrue(query.get(name));
   return { stdin: has('stdin'), stdout: has('stdout'), stderr: has('stderr'), tty: has('tty') };
 }
 
