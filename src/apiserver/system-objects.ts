@@ -1,5 +1,6 @@
 // The objects that are there before anyone makes one: namespaces, the API server's own Service, the node, the definitions of built-in kinds.
 
+import { NODE_NAME } from '../resources/node.ts';
 import { keyOf, type ResourceObject } from '../resources/object.ts';
 import type { Store } from '../store/store.ts';
 import { builtInDefinitions } from './built-in-definitions.ts';
@@ -22,8 +23,6 @@ export interface Machine {
   version: string;
 }
 
-/** The one node there is. */
-export const NODE_NAME = 'limen';
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'istio-system'];
 const LOOPBACK = '127.0.0.1';
 

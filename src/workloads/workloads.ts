@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { NODE_NAME } from '../resources/node.ts';
 import type { PodAccess } from '../resources/pod-access.ts';
 import type { Store } from '../store/store.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
@@ -15,9 +16,6 @@ import { recordEvents } from './events.ts';
 import { accessTo } from './node/access.ts';
 import { runNode } from './node/node.ts';
 import { unknownImage } from './runtimes/unknown-image.ts';
-
-/** The one node there is. */
-export const NODE_NAME = 'limen';
 
 /** What the workloads need of the world. */
 export interface WorkloadDependencies {
