@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import type { Credential } from '../../src/apiserver/pki/issue.ts';
 
 /** Where the gateway workload runs, and so where it looks for its Secrets. */
-export const GATEWAY_NAMESPACE = 'istio-system';
+const GATEWAY_NAMESPACE = 'istio-system';
 
 /**
  * The Secret as YAML. With `clientCa` (PEM) it is a generic one with `ca.crt`, for mode MUTUAL; without, one of type kubernetes.io/tls.

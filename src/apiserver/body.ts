@@ -6,12 +6,12 @@ import { decodeProtobuf, PROTOBUF } from './protobuf/decode.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './status.ts';
 
 /** The longest body, bytes: kube-apiserver's limit for requests that write. */
-export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** Levels of objects and lists. The deepest schema there is (CustomResourceDefinition's own) nests far less. */
 const MAX_DEPTH = 200;
 
 /** The media types of objects that a body may have. */
-export const BODY_TYPES = ['application/json', 'application/yaml', PROTOBUF] as const;
+const BODY_TYPES = ['application/json', 'application/yaml', PROTOBUF] as const;
 
 /** Reads the whole body. @throws ApiError 413 when it is longer than the limit; 400 when it ends early */
 export function readBody(request: IncomingMessage, limit = MAX_BODY_BYTES): Promise<Buffer> {
@@ -86,7 +86,7 @@ export function decodeYaml(body: Buffer): unknown {
 }
 
 /** Whether a value can be walked by recursion and copied by key without surprise. @throws ApiError 400 */
-export function checkHarmless(value: unknown): void {
+function checkHarmless(value: unknown): void {
   const open: { value: object; depth: number }[] = [];
   const enter = (inner: unknown, depth: number) => {
     if (typeof inner === 'object' && inner !== null) open.push({ value: inner, depth });

@@ -69,7 +69,7 @@ export interface ResourceName {
 }
 
 /** `virtualservices.networking.istio.io`, `pods` */
-export function qualified({ group, plural }: ResourceName): string {
+function qualified({ group, plural }: ResourceName): string {
   return group === '' ? plural : `${plural}.${group}`;
 }
 

@@ -162,7 +162,7 @@ function serve(store: Store, own: Pki, port: number, podAccess?: PodAccess): Pro
 }
 
 /** A watch under way. */
-export class TestWatch {
+class TestWatch {
   readonly response: IncomingMessage;
   // biome-ignore lint/suspicious/noExplicitAny: as Reply.body
   readonly events: { type: string; object: any }[] = [];

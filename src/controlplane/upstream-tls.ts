@@ -45,7 +45,7 @@ export type UpstreamTls =
  * Where Debian and what stems from it keep the certificates that everyone trusts: they verify a server unless
  * `caCertificates` names others. (Istio's agent looks for the system's own place; a file is all that Envoy can be told.)
  */
-export const SYSTEM_CA_FILE = '/etc/ssl/certs/ca-certificates.crt';
+const SYSTEM_CA_FILE = '/etc/ssl/certs/ca-certificates.crt';
 
 /** Translates `trafficPolicy.tls`. @param http2 whether the cluster speaks HTTP/2 */
 export function upstreamTls(tls: ClientTls | undefined, service: MeshService, http2: boolean): UpstreamTls {

@@ -26,7 +26,7 @@ export function opaque(type: string, value: Uint8Array = new Uint8Array()): Any 
 }
 
 /** A TypedStruct, in which Istio wraps the configuration of its own filters. */
-export function typedStruct(type: string, value: JsonObject = {}, wrapper = 'udpa.type.v1.TypedStruct'): Any {
+function typedStruct(type: string, value: JsonObject = {}, wrapper = 'udpa.type.v1.TypedStruct'): Any {
   const struct = toBinary(StructSchema, fromJson(StructSchema, value));
   const bytes = new BinaryWriter()
     .tag(1, WireType.LengthDelimited)
@@ -62,7 +62,7 @@ export function istioHttpFilters(...more: Parameters<typeof httpManager>[1]) {
 const ADS = { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' };
 
 /** `sds_config` of the workload's own certificate: the agent, by a cluster of the bootstrap. */
-export const SDS_GRPC = {
+const SDS_GRPC = {
   apiConfigSource: {
     apiType: 'GRPC',
     grpcServices: [{ envoyGrpc: { clusterName: 'sds-grpc' } }],

@@ -22,7 +22,7 @@ export interface ResourceMessages {
 export type ResourceMessage = ResourceMessages[TypeUrl];
 
 /** The schema of each resource type. */
-export const RESOURCE_SCHEMAS: { readonly [Url in TypeUrl]: DescMessage } = {
+const RESOURCE_SCHEMAS: { readonly [Url in TypeUrl]: DescMessage } = {
   [TypeUrl.Listener]: ListenerSchema,
   [TypeUrl.RouteConfiguration]: RouteConfigurationSchema,
   [TypeUrl.Cluster]: ClusterSchema,

@@ -94,7 +94,7 @@ function resourcesIn({ items }: Discovery): Resource[] {
 }
 
 /** `v1`, `networking.istio.io/v1` */
-export function apiVersionOf({ group, version }: Resource): string {
+function apiVersionOf({ group, version }: Resource): string {
   return group === '' ? version : `${group}/${version}`;
 }
 

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { type ImageCommand, parseImageFlag, parseImagesFile } from '../../workloads/runtimes/image-commands.ts';
 
 /** The file's name. */
-export const IMAGES_FILE = 'limen.yaml';
+const IMAGES_FILE = 'limen.yaml';
 
 /**
  * The commands as they are when asked: the file is read anew then. Flags count before the file.

@@ -42,7 +42,7 @@ export async function listenForXds(server: AdsServer, flags: XdsPortFlags, home:
 }
 
 /** @throws Error that says what was expected */
-export function parseXdsPort(text: string): HostPort {
+function parseXdsPort(text: string): HostPort {
   return parseHostPort(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text, '--xds-port');
 }
 

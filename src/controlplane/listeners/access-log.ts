@@ -18,7 +18,7 @@ import { FileAccessLogSchema } from '../../xds/gen/envoy/extensions/access_logge
 import { type MeshConfig, parseJsonFormat } from '../mesh-config.ts';
 
 /** Istio's default text format. */
-export const DEFAULT_TEXT_FORMAT =
+const DEFAULT_TEXT_FORMAT =
   '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
   '%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% ' +
   '%BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" ' +
@@ -26,7 +26,7 @@ export const DEFAULT_TEXT_FORMAT =
   '%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n';
 
 /** Istio's default JSON fields. */
-export const DEFAULT_JSON_FORMAT: JsonObject = {
+const DEFAULT_JSON_FORMAT: JsonObject = {
   start_time: '%START_TIME%',
   route_name: '%ROUTE_NAME%',
   method: '%REQ(:METHOD)%',

@@ -110,7 +110,7 @@ function podOf(ref: { name?: string; namespace?: string }, namespace: string, in
 }
 
 /** Whether a pod takes traffic: Running and its Ready condition true. */
-export function isReady(pod: Pod): boolean {
+function isReady(pod: Pod): boolean {
   const { podIP, conditions } = pod.status ?? {};
   return podIP !== undefined && conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
 }

@@ -80,7 +80,7 @@ function filterNames(section: JsonObject, matches: (name: string) => boolean): J
 }
 
 /** The fields that a mask names, down its dots; in lists, of each element. */
-export function applyMask(json: JsonObject, mask: string): JsonObject {
+function applyMask(json: JsonObject, mask: string): JsonObject {
   const result: JsonObject = {};
   for (const path of mask.split(',')) copyPath(json, result, path.trim().split('.'));
   return result;

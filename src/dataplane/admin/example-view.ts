@@ -77,7 +77,7 @@ const HCM = [
   },
 ];
 
-export function host(address: string, change: Partial<HostView> = {}): HostView {
+function host(address: string, change: Partial<HostView> = {}): HostView {
   return {
     address,
     port: 8080,

@@ -46,7 +46,7 @@ export function endpointOf(address: Address | undefined, field: string): Endpoin
 }
 
 /** Binds on every address of the machine. */
-export function isWildcard(host: string): boolean {
+function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::' || host === '';
 }
 

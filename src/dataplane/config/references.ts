@@ -100,7 +100,7 @@ function secretsOf(common: CommonTlsContext | undefined): SdsSecretConfig[] {
 }
 
 /** The name under which EDS speaks of a cluster; undefined where its endpoints come otherwise. */
-export function endpointsName(cluster: Cluster): string | undefined {
+function endpointsName(cluster: Cluster): string | undefined {
   const { clusterDiscoveryType, edsClusterConfig, name } = cluster;
   if (clusterDiscoveryType.case !== 'type' || clusterDiscoveryType.value !== Cluster_DiscoveryType.EDS)
     return undefined;

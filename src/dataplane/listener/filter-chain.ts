@@ -187,7 +187,7 @@ const RAW_BUFFER = 'envoy.transport_sockets.raw_buffer';
  * The TLS of a chain's transport socket; undefined for plain text.
  * @throws ConfigError for another transport socket
  */
-export function downstreamTlsOf(config: FilterChainConfig, field: string): DownstreamTlsContext | undefined {
+function downstreamTlsOf(config: FilterChainConfig, field: string): DownstreamTlsContext | undefined {
   const socket = config.transportSocket;
   if (socket === undefined || socket.name === RAW_BUFFER) return undefined;
   const any = socket.configType.case === 'typedConfig' ? socket.configType.value : undefined;

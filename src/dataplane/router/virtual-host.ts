@@ -99,7 +99,7 @@ export class CompiledVirtualHost {
 }
 
 /** Does the route match? `path` is the request's path without query. */
-export function matchesRoute(route: CompiledRoute, path: string, request: RouteRequest): boolean {
+function matchesRoute(route: CompiledRoute, path: string, request: RouteRequest): boolean {
   return (route.path.all || route.path.matches(path)) && matchesConditions(route, request);
 }
 

@@ -98,6 +98,6 @@ export function checkTrust(context: CertificateValidationContext, field: string)
 }
 
 /** A subject as X509Certificate prints it (a line per attribute) on one line. */
-export function oneLine(subject: string): string {
+function oneLine(subject: string): string {
   return subject.split('\n').join(', ');
 }

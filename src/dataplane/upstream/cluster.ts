@@ -224,7 +224,7 @@ export class UpstreamCluster {
  * health signal that condemns most of a cluster is more likely wrong than right.
  * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
  */
-export function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: number): readonly Host[] {
+function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: number): readonly Host[] {
   const priorities = [...new Set(hosts.map((host) => host.priority))].sort((a, b) => a - b);
   for (const priority of priorities) {
     const level = hosts.filter((host) => host.priority === priority);

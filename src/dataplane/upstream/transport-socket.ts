@@ -33,7 +33,7 @@ export interface TransportDeps {
 }
 
 /** Why TLS could not be had, in Envoy's words: what the access log shows as `upstream_transport_failure_reason`. */
-export class TlsError extends Error {
+class TlsError extends Error {
   override readonly name = 'TlsError';
 }
 

@@ -8,7 +8,7 @@ import type { Snapshot } from '../../resources/snapshot.ts';
 export type ReplicaSet = ResourceObject<NonNullable<IReplicaSet['spec']>, IReplicaSet['status']>;
 
 /** The `kindId` of ReplicaSets. */
-export const REPLICA_SET = 'ReplicaSet.apps';
+const REPLICA_SET = 'ReplicaSet.apps';
 export const APPS = 'apps';
 
 /** All ReplicaSets. */

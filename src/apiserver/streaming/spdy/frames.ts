@@ -14,7 +14,7 @@ export const FrameType = {
 
 const VERSION = 3;
 export const FLAG_FIN = 0x01;
-export const HEADER_BYTES = 8;
+const HEADER_BYTES = 8;
 /** A frame may carry 16 MiB; nobody sends such, and a hostile length must not make for a buffer of it. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 
