@@ -1,6 +1,6 @@
 // Keeps the store in step with files and folders of YAML. What a file says wrongly is reported and never costs what already serves.
 
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { DocumentCache, type LoadedObject, loadSteps } from '../resources/load.ts';
 import { describeKey, keyId, keyOf } from '../resources/object.ts';
@@ -12,8 +12,6 @@ import { isConfigurationFile, statOf } from './walk.ts';
 
 export interface WatchOptions {
   log: Logger;
-  /** How long after an event further ones are awaited, in milliseconds: a save is several events. */
-  debounceMs?: number;
   /** Told of the problems of all files, each time they may have changed. */
   onProblems?: (problems: readonly Problem[]) => void;
   /** For the dates of certificates. */
@@ -26,13 +24,11 @@ export interface FileSource {
   readonly problems: readonly Problem[];
   /** The objects of all files as they are now, with their places. */
   readonly objects: readonly LoadedObject[];
-  /** Does the file of this absolute path speak for its objects: is it there, or in a folder that can't be read just now? */
-  holds(path: string): boolean;
   /** Ends the watching. The objects stay in the store. */
   close(): Promise<void>;
 }
 
-/** One editor's save, or one `git checkout` of a file. */
+/** How long after an event further ones are awaited: one editor's save, or one `git checkout` of a file, is several. */
 const DEBOUNCE_MS = 15;
 /**
  * A file that is suddenly gone or empty is mostly one being saved (`> file`, unlink and create): its objects go when
@@ -65,6 +61,8 @@ interface FileState {
  * a file with errors seems to have lost. A path given by the user that disappears keeps its objects until it is back; a file deleted inside
  * a folder takes its objects with it.
  *
+ * What files of an earlier run contributed (`store` may be a kept one) goes, unless they are still among these.
+ *
  * @param paths files, and folders of `*.yaml`, `*.yml` and `*.json`, read recursively
  */
 export async function watchFiles(paths: readonly string[], store: Store, options: WatchOptions): Promise<FileSource> {
@@ -77,7 +75,6 @@ class FilesWatch implements FileSource {
   readonly #roots: readonly string[];
   readonly #store: Store;
   readonly #log: Logger;
-  readonly #debounceMs: number;
   readonly #onProblems: (problems: readonly Problem[]) => void;
   readonly #clock: () => Date;
   readonly #watches: FolderWatches;
@@ -98,7 +95,6 @@ class FilesWatch implements FileSource {
     this.#roots = [...new Set(paths.map((path) => resolve(path)))];
     this.#store = store;
     this.#log = options.log;
-    this.#debounceMs = options.debounceMs ?? DEBOUNCE_MS;
     this.#onProblems = options.onProblems ?? (() => undefined);
     this.#clock = options.clock ?? (() => new Date());
     this.#watches = new FolderWatches(
@@ -115,13 +111,20 @@ class FilesWatch implements FileSource {
     return [...this.#files.values()].flatMap((file) => file.objects);
   }
 
-  holds(path: string): boolean {
-    return this.#files.has(path) || [...this.#rootProblems.keys()].some((root) => path === root || isUnder(path, root));
-  }
-
   async start(): Promise<void> {
+    // Before anything is read: objects of files that are given no more must not stand in the way of those that are.
+    this.#retainFiles((path) => this.#roots.some((root) => isUnder(path, root)));
     this.#round = this.#run();
     await this.#round;
+    // What was deleted meanwhile. A root that can't be read just now keeps what it had.
+    this.#retainFiles(
+      (path) => this.#files.has(path) || [...this.#rootProblems.keys()].some((root) => isUnder(path, root)),
+    );
+  }
+
+  /** Files are the owners whose names are absolute paths. */
+  #retainFiles(isThere: (path: string) => boolean): void {
+    this.#store.retainOwners((owner) => !isAbsolute(owner) || isThere(owner));
   }
 
   async close(): Promise<void> {
@@ -138,7 +141,7 @@ class FilesWatch implements FileSource {
     if (this.#files.has(path)) this.#dirty.add(path);
     else if (name === undefined || this.#matters(folder, name)) this.#rescan = true;
     else return;
-    this.#schedule(this.#debounceMs);
+    this.#schedule(DEBOUNCE_MS);
   }
 
   /** Whether an entry of a watched folder can be part of the configuration. The folder above a root is watched for the root alone. */

@@ -25,7 +25,7 @@ export interface ReadFiles {
 }
 
 /** Loads files and folders into the store once, without watching them. Never rejects: what is wrong is among the problems. */
-export async function readFiles(paths: readonly string[], store: Store, now: Date = new Date()): Promise<ReadFiles> {
+export async function readFiles(paths: readonly string[], store: Store): Promise<ReadFiles> {
   const result: ReadFiles = { files: 0, objects: [], problems: [] };
   const found = new Set<string>();
   for (const root of new Set(paths.map((path) => resolve(path)))) {
@@ -39,9 +39,7 @@ export async function readFiles(paths: readonly string[], store: Store, now: Dat
       if (read === undefined) continue;
       const name = displayName(path);
       const { objects, problems } =
-        read.text === undefined
-          ? { objects: [], problems: [read.problem(name)] }
-          : loadDocuments(read.text, name, { now });
+        read.text === undefined ? { objects: [], problems: [read.problem(name)] } : loadDocuments(read.text, name);
       const conflicts = store.apply(
         path,
         objects.map(({ object }) => object),

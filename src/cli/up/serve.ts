@@ -1,7 +1,7 @@
 // `limen up`: the supervisor. Holds store, control plane, xDS server and workloads; each gateway's data plane is a child process.
 
 import { mkdirSync } from 'node:fs';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
 import { followOperators } from '../../workloads/install/follow.ts';
@@ -80,13 +80,9 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const addresses = await createAddressPool(home);
     undo.push(() => addresses.close());
 
-    const roots = (options.filename ?? []).map((path) => resolve(path));
-    // Files of an earlier run that are given no more: their objects must not stand in the way of those that are.
-    store.retainOwners((owner) => !isAbsolute(owner) || roots.some((root) => isInside(owner, root)));
     const watched = await watchFiles(options.filename ?? [], store, { log });
     sources = watched;
     undo.push(() => watched.close());
-    store.retainOwners((owner) => !isAbsolute(owner) || watched.holds(owner));
     undo.push(followOperators(store, log)); // after the files: what they say of the gateway counts
     const objects = store.snapshot.size; // what controllers add to it is not the user's
 
@@ -162,9 +158,4 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
 
 function hasColor(stream: NodeJS.WriteStream, { env }: NodeJS.Process): boolean {
   return stream.isTTY === true && !env.NO_COLOR;
-}
-
-function isInside(path: string, root: string): boolean {
-  const way = relative(root, path);
-  return !way.startsWith('..') && !isAbsolute(way);
 }
