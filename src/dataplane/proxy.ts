@@ -30,8 +30,6 @@ export interface ProxyOptions {
   readonly xdsTls?: ClientTls;
   /** Default: incremental, and state of the world where the server does not know that. */
   readonly xdsVariant?: 'delta' | 'state of the world';
-  /** Headers of the connection to the xDS server, read anew for each: Istio's wants `authorization: Bearer …`. */
-  readonly xdsHeaders?: () => Readonly<Record<string, string>>;
   /**
    * Where secrets are asked for that come from elsewhere than ADS: cluster name → `unix:PATH` or `host:port`. Istio's `sds-grpc` is the agent's socket, with
    * the workload's certificate (`default`) and the mesh's CA (`ROOTCA`).
@@ -128,7 +126,6 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   );
   const ads = new AdsClient({
     target: options.xds,
-    ...(options.xdsHeaders === undefined ? {} : { headers: options.xdsHeaders }),
     ...(options.xdsTls === undefined ? {} : { tls: options.xdsTls }),
     ...(options.xdsVariant === undefined ? {} : { variant: options.xdsVariant }),
     node,

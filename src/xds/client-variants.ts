@@ -2,7 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type Client, type ClientDuplexStream, type Metadata, status } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import {
   DeltaDiscoveryRequestSchema,
@@ -47,7 +47,7 @@ export interface Received {
 /** A variant of the protocol. */
 export interface ClientVariant {
   readonly name: 'state of the world' | 'delta';
-  open(channel: Client, metadata: Metadata): ClientDuplexStream<unknown, unknown>;
+  open(channel: Client): ClientDuplexStream<unknown, unknown>;
   request(ask: Ask): unknown;
   /** @param message a response of this variant */
   read(message: unknown): Received;
@@ -55,14 +55,9 @@ export interface ClientVariant {
 
 export const stateOfTheWorldClient: ClientVariant = {
   name: 'state of the world',
-  open(channel, metadata) {
+  open(channel) {
     const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.streamAggregatedResources;
-    return channel.makeBidiStreamRequest(
-      path,
-      requestSerialize as (message: unknown) => Buffer,
-      responseDeserialize,
-      metadata,
-    );
+    return channel.makeBidiStreamRequest(path, requestSerialize as (message: unknown) => Buffer, responseDeserialize);
   },
   request({ typeUrl, node, wanted, version, nonce, error }) {
     const resourceNames = wanted === '*' ? [] : [...wanted];
@@ -85,27 +80,17 @@ export const stateOfTheWorldClient: ClientVariant = {
 /** A server of secrets alone. */
 export const secretsClient: ClientVariant = {
   ...stateOfTheWorldClient,
-  open(channel, metadata) {
+  open(channel) {
     const { path, requestSerialize, responseDeserialize } = streamSecrets;
-    return channel.makeBidiStreamRequest(
-      path,
-      requestSerialize as (message: unknown) => Buffer,
-      responseDeserialize,
-      metadata,
-    );
+    return channel.makeBidiStreamRequest(path, requestSerialize as (message: unknown) => Buffer, responseDeserialize);
   },
 };
 
 export const deltaClient: ClientVariant = {
   name: 'delta',
-  open(channel, metadata) {
+  open(channel) {
     const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.deltaAggregatedResources;
-    return channel.makeBidiStreamRequest(
-      path,
-      requestSerialize as (message: unknown) => Buffer,
-      responseDeserialize,
-      metadata,
-    );
+    return channel.makeBidiStreamRequest(path, requestSerialize as (message: unknown) => Buffer, responseDeserialize);
   },
   request({ typeUrl, node, told, wanted, held, nonce, answers, error }) {
     const first = told === undefined;

@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import {
   type ClientVariant,
@@ -34,8 +34,6 @@ export interface AdsClientOptions {
   target: string;
   /** `ads` (default): the aggregated service. `secrets`: SecretDiscoveryService, which Istio's agent and SPIRE serve. */
   service?: 'ads' | 'secrets';
-  /** Headers of each stream (an `authorization`), read anew for each: tokens are rotated. Throwing costs this attempt. */
-  headers?: () => Readonly<Record<string, string>>;
   /** Who we are; sent with the first request of each stream. */
   node: Node;
   log: Logger;
@@ -174,13 +172,6 @@ export class AdsClient {
   #connect(): void {
     this.#retryTimer = undefined;
     const variant = this.#variant;
-    const metadata = new Metadata();
-    try {
-      for (const [name, value] of Object.entries(this.#options.headers?.() ?? {})) metadata.set(name, value);
-    } catch (error) {
-      this.#lost(status.UNAUTHENTICATED, (error as Error).message);
-      return;
-    }
     // A channel of its own for each attempt: the waiting between attempts is ours alone, not also the channel's.
     const channel = new Client(this.#options.target, this.#credentials, {
       ...KEEPALIVE_OPTIONS,
@@ -192,7 +183,7 @@ export class AdsClient {
         ? {}
         : { 'grpc.ssl_target_name_override': this.#options.tls.serverName }),
     });
-    const call = variant.open(channel, metadata);
+    const call = variant.open(channel);
     const stream: Stream = { variant, channel, call, told: new Map(), nonces: new Map(), nodeSent: false };
     this.#stream = stream;
     // Written before the connection stands, so that the first requests leave with it.
