@@ -22,7 +22,7 @@ import {
 } from '../xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { TypeUrl } from '../xds/resources.ts';
 import { streamSecrets } from '../xds/service.ts';
-import * as istiod from './istiod-resources.ts';
+import * as istiod from './example-istiod-resources.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts';
 import * as xds from './test-support.ts';
 import { createAuthority } from './tls/test-certificates.ts';
