@@ -1,7 +1,7 @@
 // `limen up` as a process: ports, homes, signals, and what happens when a part of it dies.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,6 +124,13 @@ describeWith(['curl'], 'a running limen up', () => {
     expect(children).toHaveLength(3);
     process.kill(instance().pid, 'SIGKILL');
     await running.until('they are gone', () => !children.some(isRunning));
+  });
+
+  it('no longer says that it runs once it has ended', async () => {
+    const { pid } = instance();
+    process.kill(pid, 'SIGTERM');
+    await running.until('it is gone', () => !isRunning(pid));
+    expect(readdirSync(running.home)).not.toContain('instance.json');
   });
 
   it('goes on serving while a file says something wrong, and tells where', async () => {

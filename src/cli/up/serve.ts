@@ -104,6 +104,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
         debug: debug.address,
         proxies: instanceProxies(runtime.proxies),
       });
+    undo.push(() => removeInstance(home)); // after what ends gateways: each that goes is told once more
     const workloads = runWorkloads(store, {
       log,
       runtimes: [
@@ -116,7 +117,6 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     });
     undo.push(
       () => workloads.close(),
-      () => removeInstance(home),
       () => gateways.close(), // first: requests under way need what answers them
     );
     // While the gateways' processes start, which takes longer.
