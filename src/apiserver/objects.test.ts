@@ -29,6 +29,18 @@ describe('create', () => {
     expect((await api.get(`${MAPS}/made`)).body).toEqual(body);
   });
 
+  it('has a generation and empty data only where Kubernetes has them', async () => {
+    const secrets = '/api/v1/namespaces/default/secrets';
+    for (const query of ['?dryRun=All', '']) {
+      const secret = await api.post(secrets + query, { metadata: { name: 'bare' } });
+      expect(secret.body).toMatchObject({ type: 'Opaque' });
+      expect(secret.body).not.toHaveProperty('data');
+      expect(secret.body.metadata).not.toHaveProperty('generation');
+      const routed = await api.post(SERVICES + query, virtualService('counted'));
+      expect(routed.body.metadata.generation).toBe(1);
+    }
+  });
+
   it('refuses a name that is taken', async () => {
     await api.post(MAPS, configMap('twice'));
     const { status, body } = await api.post(MAPS, configMap('twice'));

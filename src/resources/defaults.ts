@@ -18,8 +18,9 @@ export function withDefaults(kind: Kind, object: ResourceObject): ResourceObject
 function foldStringData(
   secret: ResourceObject & { data?: Record<string, string>; stringData?: Record<string, string>; type?: string },
 ): ResourceObject {
-  const { stringData, ...rest } = secret;
+  const { stringData, type = 'Opaque', ...rest } = secret;
+  if (stringData === undefined) return { ...rest, type } as ResourceObject;
   const data: Record<string, string> = { ...rest.data };
-  for (const [key, text] of Object.entries(stringData ?? {})) data[key] = Buffer.from(text, 'utf8').toString('base64');
-  return { ...rest, type: rest.type ?? 'Opaque', data } as ResourceObject;
+  for (const [key, text] of Object.entries(stringData)) data[key] = Buffer.from(text, 'utf8').toString('base64');
+  return { ...rest, type, data } as ResourceObject;
 }

@@ -6,6 +6,7 @@ import { apiVersionOf, type Kind } from './kinds/kind.ts';
 import { KUBERNETES_KINDS } from './kinds/kubernetes.ts';
 import { nearest } from './nearest.ts';
 import { groupOf, kindId } from './object.ts';
+import { isKubernetesGroup } from './openapi/names.ts';
 
 export { apiVersionOf, type Kind } from './kinds/kind.ts';
 
@@ -30,6 +31,16 @@ const NOT_SERVED: Readonly<Record<string, string>> = {
   'scheduling.k8s.io': 'PriorityClass',
   'certificates.k8s.io': 'CertificateSigningRequest',
 };
+
+/** Kubernetes' own kinds whose objects count their changes: those that a controller reads a `spec` of. */
+const WITH_GENERATION: ReadonlySet<string> = new Set([
+  'Deployment.apps',
+  'ReplicaSet.apps',
+  'EndpointSlice.discovery.k8s.io',
+  'Ingress.networking.k8s.io',
+  'IngressClass.networking.k8s.io',
+  'CustomResourceDefinition.apiextensions.k8s.io',
+]);
 
 const NOT_SERVED_KINDS = new Set(
   Object.entries(NOT_SERVED).flatMap(([group, names]) => names.split(' ').map((name) => kindId(group, name))),
@@ -68,6 +79,12 @@ export function lookUpKind(apiVersion: string, name: string): KindLookup {
       ? `the kinds Limen serves: ${[...new Set(KINDS.filter(isActedOn).map((other) => other.name))].sort().join(', ')}`
       : `did you mean ${guess}${describeVersion(guess)}?`;
   return { found: 'unknown', at: 'kind', message: `unknown kind ${name} (apiVersion ${apiVersion})`, hint };
+}
+
+/** Whether objects of a kind have `metadata.generation`: some of Kubernetes' own, and all that come from a CustomResourceDefinition. */
+export function hasGeneration({ apiVersion, kind }: { apiVersion: string; kind: string }): boolean {
+  const group = groupOf(apiVersion);
+  return !isKubernetesGroup(group) || WITH_GENERATION.has(kindId(group, kind));
 }
 
 function isActedOn(kind: Kind): boolean {

@@ -1,6 +1,7 @@
 // What the store makes of an object it is given: the metadata that is the store's to set.
 
 import { isDeepStrictEqual } from 'node:util';
+import { hasGeneration } from '../resources/kinds.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { timestamp } from '../resources/timestamp.ts';
 
@@ -11,8 +12,8 @@ export interface MetadataSource {
 }
 
 /**
- * The object with `uid`, `resourceVersion`, `generation` (grows with each change of content, that is of anything but metadata and status)
- * and, where the author wrote none, `creationTimestamp`. The very same `previous` when nothing changed.
+ * The object with `uid`, `resourceVersion`, `generation` (of kinds that have one; grows with each change of content, that is of anything but
+ * metadata and status) and, where the author wrote none, `creationTimestamp`. The very same `previous` when nothing changed.
  *
  * @param version the `resourceVersion` it gets if it changed
  */
@@ -22,7 +23,8 @@ export function storedObject(
   version: number,
   { clock, uid }: MetadataSource,
 ): ResourceObject {
-  const { metadata } = given;
+  const { generation: _, ...metadata } = given.metadata;
+  const isCounted = hasGeneration(given);
   if (previous === undefined) {
     return {
       ...given,
@@ -30,7 +32,7 @@ export function storedObject(
         ...metadata,
         uid: metadata.uid ?? uid(),
         resourceVersion: String(version),
-        generation: 1,
+        ...(isCounted ? { generation: 1 } : {}),
         creationTimestamp: metadata.creationTimestamp ?? timestamp(clock()),
       },
     };
@@ -44,11 +46,12 @@ export function storedObject(
     },
   };
   object.metadata.uid = before.uid ?? metadata.uid ?? uid();
-  object.metadata.generation = before.generation ?? 1;
+  if (isCounted) object.metadata.generation = before.generation ?? 1;
   if (before.resourceVersion !== undefined) object.metadata.resourceVersion = before.resourceVersion;
   if (isDeepStrictEqual(object, previous)) return previous;
   object.metadata.resourceVersion = String(version);
-  if (!isDeepStrictEqual(contentOf(given), contentOf(previous))) object.metadata.generation++;
+  if (isCounted && !isDeepStrictEqual(contentOf(given), contentOf(previous)))
+    object.metadata.generation = (before.generation ?? 1) + 1;
   return object;
 }
 

@@ -3,6 +3,7 @@
 
 import { kubernetesDefaults } from '../../resources/defaults/kubernetes.ts';
 import { withDefaults } from '../../resources/defaults.ts';
+import { hasGeneration } from '../../resources/kinds.ts';
 import { trackUpdate } from '../../resources/managed-fields/field-managers.ts';
 import type { ObjectMeta, ResourceObject } from '../../resources/object.ts';
 import { timestamp } from '../../resources/timestamp.ts';
@@ -63,7 +64,12 @@ export function createObject(write: Write, given: ResourceObject, isManaged = fa
   if (!options.isDryRun) return writer.put(resource.toStored(tracked));
   return {
     ...tracked,
-    metadata: { ...tracked.metadata, uid: crypto.randomUUID(), generation: 1, creationTimestamp: timestamp(now) },
+    metadata: {
+      ...tracked.metadata,
+      uid: crypto.randomUUID(),
+      ...(hasGeneration(tracked) ? { generation: 1 } : {}),
+      creationTimestamp: timestamp(now),
+    },
   };
 }
 

@@ -151,6 +151,12 @@ describe('server-side apply', () => {
     expect(serverSideApply(live, thing({ replicas: 1 }), type, by('one', '2027-01-01T00:00:00Z'), false)).toBe(live);
   });
 
+  it('that says nothing of an object leaves it alone, managed or not', () => {
+    const nothing: Thing = { apiVersion: 'v1', metadata: {} };
+    for (const live of [nothing, thing({ replicas: 1 }), apply(undefined, thing({ replicas: 1 }), 'other')])
+      expect(apply(live, nothing, 'one')).toBe(live);
+  });
+
   it('finds what was there before anybody managed it', () => {
     expect(() => apply(thing({ replicas: 1 }), thing({ replicas: 2 }), 'one')).toThrow(
       /"before-first-apply" using v1: \.spec\.replicas/,

@@ -97,8 +97,7 @@ export function serverSideApply<Kind extends ManagedObject>(
     ...entry,
     fields: difference(difference(entry.fields, contested[index] as FieldSet), changes.removed),
   }));
-  const isUnchanged =
-    isEmpty(changes.set) && isEmpty(changes.removed) && mine !== undefined && isEqual(mine.fields, fields);
+  const isUnchanged = isEmpty(changes.set) && isEmpty(changes.removed) && isEqual(mine?.fields ?? NO_FIELDS, fields);
   if (isUnchanged) return live;
   return withManagers(result, [...rest, { ...self, fields }]);
 }
