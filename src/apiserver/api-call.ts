@@ -11,6 +11,7 @@ import type { SnapshotPins } from './lists/snapshot-pins.ts';
 import type { Representation } from './negotiation.ts';
 import type { ResourceRequest } from './request-info.ts';
 import type { ResourceRegistry } from './resource-registry.ts';
+import type { TokenAuthority } from './service-account-tokens.ts';
 import type { WatchHub } from './watch/watch-hub.ts';
 import type { ServiceAddresses } from './writes/service-addresses.ts';
 
@@ -21,6 +22,8 @@ export interface ApiContext {
   readonly watches: WatchHub;
   readonly pins: SnapshotPins;
   readonly serviceAddresses: ServiceAddresses;
+  /** Signs and takes tokens of ServiceAccounts. */
+  readonly tokens: TokenAuthority;
   readonly clock: () => Date;
   /** Letters for generated names. */
   readonly randomSuffix: () => string;

@@ -2,12 +2,14 @@
 
 import { answerReview, isReview } from './access-reviews.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
+import { attributesOf, authorize } from './authorization.ts';
 import { deleteCollection, deleteOne } from './deletion.ts';
 import { list } from './lists/list.ts';
 import { answerLogs } from './logs.ts';
 import { finalizeNamespace } from './namespaces/finalize.ts';
 import { changeScale, getScale } from './scale.ts';
 import { badRequest, methodNotAllowed, noSuchPath } from './status.ts';
+import { createToken } from './token-request.ts';
 import { create, get, patch, update } from './verbs.ts';
 import { watch } from './watch/watch.ts';
 
@@ -22,6 +24,7 @@ export async function dispatch(call: ApiCall, context: ApiContext): Promise<Answ
   const { kind } = resource;
   const { verb, namespace, name, subresource } = info;
   if (verb === undefined) throw methodNotAllowed();
+  authorize(call.user, attributesOf(info), context.store.snapshot);
   if (namespace !== '' && !kind.namespaced) throw noSuchPath();
   if (subresource !== '') {
     const declared = kind.subresources.find((each) => each.name === subresource);
@@ -35,7 +38,7 @@ export async function dispatch(call: ApiCall, context: ApiContext): Promise<Answ
     return answerSubresource(call, context);
   }
   if (!kind.verbs.includes(verb)) throw methodNotAllowed();
-  if (isReview(resource)) return answerReview(call);
+  if (isReview(resource)) return answerReview(call, context);
   switch (verb) {
     case 'list':
       return list(call, context);
@@ -79,6 +82,7 @@ function answerSubresource(call: ApiCall, context: ApiContext): Answer | Promise
     return verb === 'patch' ? patch(call, context) : update(call, context);
   }
   if (subresource === 'scale') return verb === 'get' ? getScale(call, context) : changeScale(call, context);
+  if (subresource === 'token') return createToken(call, context);
   if (subresource === 'finalize') return finalizeNamespace(call, context);
   // exec, attach, portforward
   throw badRequest('Upgrade request required');

@@ -10,7 +10,8 @@ import type { PodAccess } from '../resources/pod-access.ts';
 import { timestamp } from '../resources/timestamp.ts';
 import type { Store } from '../store/store.ts';
 import { type Answer, type ApiCall, type ApiContext, RawBody } from './api-call.ts';
-import { type Authenticate, createAuthentication, type User } from './authentication.ts';
+import { type Authenticate, actingUser, createAuthentication, type User } from './authentication.ts';
+import { attributesOf, authorize, mayAsk, mayDoAnything } from './authorization.ts';
 import { readBody } from './body.ts';
 import { type Controllers, startControllers } from './controllers/controllers.ts';
 import { dispatch } from './dispatch.ts';
@@ -21,6 +22,7 @@ import type { Pki } from './pki/pki.ts';
 import { isServerName, SERVER_ADDRESSES } from './pki/server-names.ts';
 import { requestInfo } from './request-info.ts';
 import { ResourceRegistry } from './resource-registry.ts';
+import { ISSUER, type TokenAuthority, tokenAuthority } from './service-account-tokens.ts';
 import {
   ApiError,
   badRequest,
@@ -69,8 +71,11 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, pki, log, clock = () => new Date() } = options;
-  const context = createContext(store, log, clock, options.podAccess);
-  const authenticate = createAuthentication(pki.token);
+  const context = createContext(store, log, clock, options.podAccess, tokenAuthority(pki.serviceAccountKey));
+  const authenticate = createAuthentication(
+    pki.token,
+    (jwt) => context.tokens.review(jwt, [ISSUER], clock(), store.snapshot)?.user,
+  );
   const { certificate, key } = pki.server;
   const server = createServer(
     {
@@ -124,8 +129,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
 }
 
-function createContext(store: Store, log: Logger, clock: () => Date, podAccess: PodAccess | undefined): ApiContext {
+function createContext(
+  store: Store,
+  log: Logger,
+  clock: () => Date,
+  podAccess: PodAccess | undefined,
+  tokens: TokenAuthority,
+): ApiContext {
   return {
+    tokens,
     store,
     registry: new ResourceRegistry(),
     watches: new WatchHub(store, clock),
@@ -183,8 +195,10 @@ async function upgrade(
     refuseStrangers(request);
     const { method = 'GET', url = '/' } = request;
     const info = requestInfo(method, url);
-    if (authenticate(request) === undefined) throw unauthorized();
+    const user = userOf(request, authenticate, context);
+    if (user === undefined) throw unauthorized();
     if (!info.isResource) throw noSuchPath();
+    authorize(user, attributesOf(info), context.store.snapshot);
     const { namespace, name, subresource } = info;
     const resource = context.registry.find(info.group, info.version, info.resource);
     if (resource?.kindId !== 'Pod' || !isStream(subresource)) throw badRequest('nothing to upgrade to at this path');
@@ -228,9 +242,18 @@ async function answerTo(
   refuseStrangers(request);
   const { method = 'GET', url = '/' } = request;
   const info = requestInfo(method, url);
-  const user = authenticate(request);
+  const user = userOf(request, authenticate, context);
   if (!info.isResource) {
-    if (user === undefined && !isPublicPath(info)) throw unauthorized();
+    if (!isPublicPath(info)) {
+      if (user === undefined) throw unauthorized();
+      const wanted = { verb: method.toLowerCase(), path: info.path };
+      if (!mayAsk(user, wanted, context.store.snapshot))
+        throw forbidden(
+          undefined,
+          '',
+          `User ${JSON.stringify(user.name)} cannot ${wanted.verb} path ${JSON.stringify(wanted.path)}`,
+        );
+    }
     return answerPath(info, request, context, version);
   }
   if (user === undefined) throw unauthorized();
@@ -257,6 +280,12 @@ async function answerTo(
     response,
   };
   return dispatch(call, context);
+}
+
+/** Who asks, or as whom. @throws ApiError 401, 403 */
+function userOf(request: IncomingMessage, authenticate: Authenticate, { store }: ApiContext): User | undefined {
+  const user = authenticate(request);
+  return user && actingUser(user, request, (asking) => mayDoAnything(asking, store.snapshot));
 }
 
 /** @throws ApiError 403 for requests that a web page of a stranger made a browser send */

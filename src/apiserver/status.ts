@@ -93,7 +93,7 @@ export function forbidden(resource: ResourceName | undefined, name: string, why:
   return new ApiError(
     403,
     'Forbidden',
-    `${qualified(resource)} ${JSON.stringify(name)} is forbidden: ${why}`,
+    `${qualified(resource)}${name === '' ? '' : ` ${JSON.stringify(name)}`} is forbidden: ${why}`,
     detailsOf(resource, name),
   );
 }

@@ -1,8 +1,9 @@
-// The objects that are there before anyone makes one: namespaces, the API server's own Service, the node, the definitions of built-in kinds.
+// The objects that are there before anyone makes one: namespaces, roles, the API server's own Service, the node, the definitions of built-in kinds.
 
 import { NODE_NAME } from '../resources/node.ts';
 import { keyOf, type ResourceObject } from '../resources/object.ts';
 import type { Store } from '../store/store.ts';
+import { defaultClusterRoles } from './authorization.ts';
 import { builtInDefinitions } from './built-in-definitions.ts';
 import { withStatus } from './controllers/custom-resources.ts';
 import type { CustomResourceDefinition } from './custom-resource-definition.ts';
@@ -27,7 +28,7 @@ const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 
 const LOOPBACK = '127.0.0.1';
 
 /**
- * Puts them where they are missing or out of date. What a user changed of a namespace stays.
+ * Puts them where they are missing or out of date. What a user changed of a namespace or role stays.
  *
  * @param port of the API server
  * @param now RFC 3339, seconds: when the node was last ready
@@ -37,6 +38,7 @@ export async function putSystemObjects(store: Store, port: number, machine: Mach
     for (const name of NAMESPACES)
       if (writer.get({ group: '', kind: 'Namespace', namespace: '', name }) === undefined)
         writer.put(namespaceObject(name));
+    for (const role of defaultClusterRoles()) if (writer.get(keyOf(role)) === undefined) writer.put(role);
     for (const object of [...kubernetesService(port), nodeObject(machine, now)]) writer.put(object);
     for (const definition of builtInDefinitions()) {
       const { metadata, status } = (writer.get(keyOf(definition)) ?? definition) as CustomResourceDefinition;

@@ -4,10 +4,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
-import type { PodAccess } from '../resources/pod-access.ts';
 import { Store } from '../store/store.ts';
 import { createPki, type Pki } from './pki/pki.ts';
-import { type ApiServer, startApiServer } from './server.ts';
+import { type ApiServer, type ApiServerOptions, startApiServer } from './server.ts';
 import type { Machine } from './system-objects.ts';
 
 const MACHINE: Machine = {
@@ -41,6 +40,9 @@ export interface Extras {
   authenticated?: boolean;
 }
 
+/** What a test decides of the server. */
+type Options = Pick<ApiServerOptions, 'podAccess' | 'clock'>;
+
 let pki: Promise<Pki> | undefined;
 
 /** A server on any free port, its store, and requests to it. */
@@ -57,10 +59,10 @@ export class TestServer {
     this.#agent = new Agent({ keepAlive: true, ca: ownPki.ca, servername: 'localhost' });
   }
 
-  static async start(store = new Store(), podAccess?: PodAccess): Promise<TestServer> {
+  static async start(store = new Store(), options: Options = {}): Promise<TestServer> {
     pki ??= createPki(new Date());
     const own = await pki;
-    return new TestServer(store, own, await serve(store, own, 0, podAccess));
+    return new TestServer(store, own, await serve(store, own, 0, options));
   }
 
   /**
@@ -156,9 +158,9 @@ export class TestServer {
   }
 }
 
-function serve(store: Store, own: Pki, port: number, podAccess?: PodAccess): Promise<ApiServer> {
+function serve(store: Store, own: Pki, port: number, options: Options = {}): Promise<ApiServer> {
   const log = pino({ level: 'silent' });
-  return startApiServer({ store, pki: own, port, log, machine: MACHINE, ...(podAccess && { podAccess }) });
+  return startApiServer({ store, pki: own, port, log, machine: MACHINE, ...options });
 }
 
 /** A watch under way. */

@@ -25,6 +25,7 @@ describe('the PKI', () => {
       'ca.crt',
       'client.crt',
       'client.key',
+      'sa.key',
       'token',
     ]);
     expect(statSync(directory).mode & 0o777).toBe(0o700);

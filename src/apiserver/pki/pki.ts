@@ -1,6 +1,6 @@
 // The API server's own certificates and token: made at the first start, read at each later one. The CA's key is used once and not kept.
 
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Credential } from './issue.ts';
@@ -15,6 +15,8 @@ export interface Pki {
   client: Credential;
   /** The same administrator's bearer token. */
   token: string;
+  /** Signs the tokens of ServiceAccounts: ECDSA P-256, PKCS #8. */
+  serviceAccountKey: string;
 }
 
 const FILES = {
@@ -24,6 +26,7 @@ const FILES = {
   clientCertificate: 'client.crt',
   clientKey: 'client.key',
   token: 'token',
+  serviceAccountKey: 'sa.key',
 } as const;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -72,10 +75,21 @@ export async function createPki(now: Date): Promise<Pki> {
       authority,
     ),
   ]);
-  return { ca: authority.certificate, server, client, token: randomBytes(32).toString('base64url') };
+  return {
+    ca: authority.certificate,
+    server,
+    client,
+    token: randomBytes(32).toString('base64url'),
+    serviceAccountKey: createSigningKey(),
+  };
 }
 
-function contentsOf({ ca, server, client, token }: Pki): [name: string, content: string][] {
+function createSigningKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+}
+
+function contentsOf({ ca, server, client, token, serviceAccountKey }: Pki): [name: string, content: string][] {
   return [
     [FILES.ca, ca],
     [FILES.serverCertificate, server.certificate],
@@ -83,6 +97,7 @@ function contentsOf({ ca, server, client, token }: Pki): [name: string, content:
     [FILES.clientCertificate, client.certificate],
     [FILES.clientKey, client.key],
     [FILES.token, `${token}\n`],
+    [FILES.serviceAccountKey, serviceAccountKey],
   ];
 }
 
@@ -94,17 +109,19 @@ function readPki(directory: string): Pki | undefined {
     server: { certificate: read(FILES.serverCertificate), key: read(FILES.serverKey) },
     client: { certificate: read(FILES.clientCertificate), key: read(FILES.clientKey) },
     token: read(FILES.token).trim(),
+    serviceAccountKey: read(FILES.serviceAccountKey),
   };
 }
 
 /** Whether the files are what they should be and the certificates have time left and name this server. */
-function isValid({ ca, server, client, token }: Pki, now: Date): boolean {
+function isValid({ ca, server, client, token, serviceAccountKey }: Pki, now: Date): boolean {
   try {
     const authority = new X509Certificate(ca);
     const own = new X509Certificate(server.certificate);
     const certificates = [authority, own, new X509Certificate(client.certificate)];
     return (
       token.length >= 32 &&
+      createPrivateKey(serviceAccountKey).asymmetricKeyDetails?.namedCurve === 'prime256v1' &&
       certificates.every(
         (certificate) =>
           certificate.checkIssued(authority) &&

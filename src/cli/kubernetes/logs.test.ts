@@ -21,7 +21,7 @@ const access = {
 let api: TestServer;
 let home: string;
 beforeAll(async () => {
-  api = await TestServer.start(new Store(), access);
+  api = await TestServer.start(new Store(), { podAccess: access });
   home = mkdtempSync(join(tmpdir(), 'limen-logs-'));
   writeInstance(home, { pid: process.pid, startedAt: '', version: '0.0.0', xds: '127.0.0.1:1', proxies: [] });
   writeFileSync(kubeconfigFile(home), kubeconfig(api.server.url, api.pki), { mode: 0o600 });

@@ -30,8 +30,6 @@ function stream(name: string, kind: string): Subresource {
 /** A question that is answered and not stored. */
 const REVIEW: Facts = { namespaced: false, verbs: ['create'] };
 
-const NO_ACCESS_CONTROL: Facts = { storedOnly: 'it neither grants nor forbids anything' };
-
 export const KUBERNETES_KINDS = [
   kubernetes('', 'Namespace', 'namespaces', {
     shortNames: ['ns'],
@@ -54,7 +52,16 @@ export const KUBERNETES_KINDS = [
   kubernetes('', 'Endpoints', 'endpoints', { shortNames: ['ep'] }),
   kubernetes('', 'Secret', 'secrets'),
   kubernetes('', 'ConfigMap', 'configmaps', { shortNames: ['cm'] }),
-  kubernetes('', 'ServiceAccount', 'serviceaccounts', { shortNames: ['sa'] }),
+  kubernetes('', 'ServiceAccount', 'serviceaccounts', {
+    shortNames: ['sa'],
+    subresources: [
+      {
+        name: 'token',
+        verbs: ['create'],
+        kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+      },
+    ],
+  }),
   kubernetes('', 'Event', 'events', { shortNames: ['ev'] }),
   kubernetes('', 'Node', 'nodes', { shortNames: ['no'], namespaced: false, subresources: [STATUS] }),
   kubernetes('apps', 'Deployment', 'deployments', {
@@ -86,14 +93,12 @@ export const KUBERNETES_KINDS = [
     subresources: [STATUS],
   }),
   kubernetes('authentication.k8s.io', 'SelfSubjectReview', 'selfsubjectreviews', REVIEW),
+  kubernetes('authentication.k8s.io', 'TokenReview', 'tokenreviews', REVIEW),
   kubernetes('authorization.k8s.io', 'SelfSubjectAccessReview', 'selfsubjectaccessreviews', REVIEW),
   kubernetes('authorization.k8s.io', 'SelfSubjectRulesReview', 'selfsubjectrulesreviews', REVIEW),
   kubernetes('authorization.k8s.io', 'SubjectAccessReview', 'subjectaccessreviews', REVIEW),
-  kubernetes('rbac.authorization.k8s.io', 'Role', 'roles', NO_ACCESS_CONTROL),
-  kubernetes('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings', NO_ACCESS_CONTROL),
-  kubernetes('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', { ...NO_ACCESS_CONTROL, namespaced: false }),
-  kubernetes('rbac.authorization.k8s.io', 'ClusterRoleBinding', 'clusterrolebindings', {
-    ...NO_ACCESS_CONTROL,
-    namespaced: false,
-  }),
+  kubernetes('rbac.authorization.k8s.io', 'Role', 'roles'),
+  kubernetes('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings'),
+  kubernetes('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', { namespaced: false }),
+  kubernetes('rbac.authorization.k8s.io', 'ClusterRoleBinding', 'clusterrolebindings', { namespaced: false }),
 ] as const;
