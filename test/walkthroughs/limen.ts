@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -47,6 +48,9 @@ export interface CurlOutcome extends Outcome {
 /** A row of a table by column heading. */
 export type Row = Record<string, string>;
 
+/** The ports of the gateway's Service that the walkthroughs use. */
+const SERVICE_PORTS = [80, 443, 31400, 15021];
+
 /** A running instance. */
 export class Limen {
   readonly home: string;
@@ -74,13 +78,15 @@ export class Limen {
   }
 
   /** Starts `limen up` on an empty configuration folder and waits until it says it is ready. Service ports get free ports of this machine. */
-  static start(
-    servicePorts: readonly number[] = [80, 443, 31400, 15021],
-    args: readonly string[] = [],
-  ): Promise<Limen> {
+  static start(servicePorts: readonly number[] = SERVICE_PORTS, args: readonly string[] = []): Promise<Limen> {
     const directory = temporaryDirectory();
     mkdirSync(join(directory, 'config'));
     return Limen.up(directory, ['-f', join(directory, 'config'), ...args], servicePorts);
+  }
+
+  /** Starts `limen up` without any file, for kubectl to fill. */
+  static startEmpty(args: readonly string[] = []): Promise<Limen> {
+    return Limen.up(temporaryDirectory(), args, SERVICE_PORTS);
   }
 
   /** Starts `limen up` with these arguments in a directory, which goes when it stops. Its home is the folder `home` there. */
@@ -120,7 +126,7 @@ export class Limen {
     return this.output.split('\n').slice(-30).join('\n');
   }
 
-  /** `kubectl apply`: writes a file into the configuration folder, at once or not at all. */
+  /** Writes a file into the configuration folder, at once or not at all. */
   apply(name: string, yaml: string): void {
     const unfinished = join(this.#directory, name);
     writeFileSync(unfinished, yaml);
@@ -138,7 +144,7 @@ export class Limen {
       this.applyExample(`${example}/${name}`);
   }
 
-  /** `kubectl delete -f`. */
+  /** Takes a file out of the configuration folder. */
   remove(name: string): void {
     rmSync(join(this.config, name));
   }
@@ -170,6 +176,46 @@ export class Limen {
     return run(process.execPath, [PROGRAM, ...args], { LIMEN_HOME: this.home, NO_COLOR: '1' });
   }
 
+  /**
+   * Runs a line as a reader types it: `kubectl`, `limen` and `curl` lead to this instance, `examples/` is the checkout's, other files are
+   * those of `terminal`. Nothing of the user's home is read or written.
+   * @param input what the program reads
+   */
+  type(line: string, input = ''): Promise<Outcome> {
+    const terminal = this.terminal;
+    const env = { HOME: terminal, LIMEN_HOME: this.home, KUBECONFIG: join(this.home, 'kubeconfig'), NO_COLOR: '1' };
+    return run('bash', ['-c', line], { ...env, PATH: `${join(terminal, 'bin')}:${process.env.PATH}` }, input, terminal);
+  }
+
+  /** The folder that `type` works in, and its home. */
+  get terminal(): string {
+    const terminal = join(this.#directory, 'terminal');
+    if (existsSync(terminal)) return terminal;
+    mkdirSync(join(terminal, 'bin'), { recursive: true });
+    symlinkSync(EXAMPLES, join(terminal, 'examples'));
+    writeFileSync(join(terminal, 'bin/limen'), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`, {
+      mode: 0o755,
+    });
+    const connections = this.#connections().map((to) => `connect-to = "${to}"\n`);
+    writeFileSync(join(terminal, '.curlrc'), `silent\nshow-error\nmax-time = 15\n${connections.join('')}`);
+    return terminal;
+  }
+
+  /**
+   * What kubectl prints to a line that starts behind the word `kubectl`.
+   * @throws Error with what it said where it failed, or warned
+   */
+  async kubectl(line: string, input = ''): Promise<string> {
+    const { code, stdout, stderr } = await this.type(`kubectl ${line}`, input);
+    if (code !== 0 || stderr.includes('Warning:')) throw new Error(`kubectl ${line} → ${code}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** The table that kubectl prints. */
+  async kubectlTable(line: string): Promise<Row[]> {
+    return parseTable(await this.kubectl(line));
+  }
+
   /** `limen proxy-config …` of the default gateway, as a table. */
   async table(...args: string[]): Promise<Row[]> {
     return parseTable(await this.#proxyConfig(args));
@@ -199,9 +245,14 @@ export class Limen {
    * name are the walkthrough's own.
    */
   async curl(...args: string[]): Promise<CurlOutcome> {
-    const connections = [80, 443].flatMap((port) => ['--connect-to', `:${port}:127.0.0.1:${this.port(port)}`]);
+    const connections = this.#connections().flatMap((to) => ['--connect-to', to]);
     const outcome = await run('curl', ['-q', '-sS', '-i', '--max-time', '15', ...connections, ...args]);
     return { ...outcome, ...parseResponse(outcome.stdout) };
+  }
+
+  /** Where ports 80 and 443 are on this machine, in the form that curl takes it. */
+  #connections(): string[] {
+    return [80, 443].map((port) => `:${port}:127.0.0.1:${this.port(port)}`);
   }
 
   /** A TCP connection to a Service port. */
@@ -331,15 +382,16 @@ export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'limen-walkthrough-'));
 }
 
-/** Runs a program to its end. `input`: what it reads. */
+/** Runs a program to its end. `input`: what it reads; `cwd`: where it runs. */
 export function run(
   program: string,
   args: readonly string[],
   env: Record<string, string> = {},
   input = '',
+  cwd?: string,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, ...env } });
+    const child = spawn(program, args, { env: { ...process.env, ...env }, ...(cwd === undefined ? {} : { cwd }) });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {

@@ -1,6 +1,7 @@
 // The program of a data plane that is an Envoy: `limen up` starts this, and this starts Envoy, so that Envoy ends when `limen up` does.
 
 import { enableCompileCache } from 'node:module';
+import { nameProcess } from '../../workloads/process-name.ts';
 import type { EnvoyFlags } from './run.ts';
 
 enableCompileCache();
@@ -13,7 +14,7 @@ const flags = new Promise<EnvoyFlags | undefined>((resolve) => {
 const { runEnvoy } = await import('./run.ts');
 const given = await flags;
 if (given !== undefined) {
-  process.title = `limen envoy ${given.nodeId}`;
+  nameProcess('limen envoy', `limen envoy ${given.nodeId}`);
   try {
     process.exitCode = await runEnvoy(given, process);
   } catch {

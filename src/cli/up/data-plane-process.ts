@@ -1,6 +1,7 @@
 // The program of a data plane that `limen up` starts. It loads while the supervisor still reads configuration, and is told its flags then.
 
 import { enableCompileCache } from 'node:module';
+import { nameProcess } from '../../workloads/process-name.ts';
 import type { ProxyFlags } from '../proxy.ts';
 
 enableCompileCache();
@@ -13,7 +14,7 @@ const flags = new Promise<ProxyFlags | undefined>((resolve) => {
 const { runProxy } = await import('../proxy.ts');
 const given = await flags;
 if (given !== undefined) {
-  process.title = `limen proxy ${given.nodeId}`;
+  nameProcess('limen proxy', `limen proxy ${given.nodeId}`);
   try {
     process.exitCode = await runProxy(given, process);
   } catch {

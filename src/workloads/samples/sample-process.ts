@@ -1,6 +1,8 @@
 // The program of one sample container: a process of its own that serves one image on its pod's address, and ends with its supervisor.
 
 import { enableCompileCache } from 'node:module';
+import { basename } from 'node:path';
+import { nameProcess } from '../process-name.ts';
 import type { ListeningServer } from './listen.ts';
 import type { FromSample, SampleTask, ToSample } from './messages.ts';
 
@@ -30,7 +32,7 @@ const [{ findImage, repositoryOf }, { listen }] = await Promise.all([
 ]);
 const task = await given;
 const repository = repositoryOf(task.image);
-process.title = repository;
+nameProcess(basename(repository), repository);
 const image = findImage(task.image);
 if (image === undefined) fail(`${task.image} is no sample image`);
 const ports = task.ports.length > 0 ? task.ports : [image.defaultPort(task.env)];
