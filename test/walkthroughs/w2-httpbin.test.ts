@@ -1,9 +1,7 @@
 // Walkthrough 2: from 404 to 200 with httpbin, and what the access log says on the way.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EXAMPLES, Limen } from './limen.ts';
+import { Limen } from './limen.ts';
 import { describeWith } from './tools.ts';
 
 const LOG_FIELDS = [
@@ -13,43 +11,50 @@ const LOG_FIELDS = [
   ...['upstream_service_time', 'upstream_transport_failure_reason', 'user_agent', 'x_forwarded_for'],
 ];
 
-const MARKER = `
-apiVersion: v1
-kind: Service
-metadata:
-  name: marker
-spec:
-  ports:
-    - port: 80
-`;
-
-describeWith(['curl'], 'W2: from 404 to 200', () => {
+describeWith(['curl', 'kubectl'], 'W2: from 404 to 200', () => {
   let limen: Limen;
-  const virtualService = readFileSync(join(EXAMPLES, 'httpbin/virtual-service.yaml'), 'utf8');
   const request = (path: string) => ['--resolve', 'httpbin.local:80:127.0.0.1', `http://httpbin.local${path}`];
 
+  /** The line of the gateway's log for a path, waiting for it. */
+  async function logged(path: string): Promise<Record<string, unknown>> {
+    let found: Record<string, unknown> | undefined;
+    await limen.until(`the gateway's log has a line for ${path}`, async () => {
+      found = (await accessLog()).find((line) => line.path === path);
+      return found !== undefined;
+    });
+    return found as Record<string, unknown>;
+  }
+
+  async function accessLog(): Promise<Record<string, unknown>[]> {
+    const lines = (await limen.kubectl('logs -n istio-system deploy/istio-ingressgateway')).split('\n');
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  }
+
   beforeAll(async () => {
-    limen = await Limen.start();
+    limen = await Limen.startEmpty();
   });
   afterAll(async () => {
     expect(await limen?.stop()).toEqual({ code: 0, left: [] });
   });
 
   it('1. any name is 404, and the access log has a line of JSON for it', async () => {
-    limen.applyExample('coolstore/gateway.yaml', 'coolstore-gateway.yaml');
-    limen.applyExample('httpbin/mesh-config.yaml');
+    await limen.kubectl('create namespace istioinaction');
+    await limen.kubectl('apply -f examples/coolstore/gateway.yaml');
+    expect(await limen.kubectl('apply -f examples/httpbin/mesh-config.yaml')).toBe('configmap/istio created\n');
     await limen.untilRow(['listener'], { PORT: '8080' });
     // The listener may be a moment older than its access log: ask until a line is there.
     let tries = 0;
     await limen.until('the access log is JSON', async () => {
       expect((await limen.curl(...request(`/first/${++tries}`))).status).toBe(404);
-      return limen.accessLog().length > 0;
+      return (await accessLog()).length > 0;
     });
     const answer = await limen.curl(...request('/nothing?here=1'), '-A', 'walkthrough');
     expect(answer.statusLine).toBe('HTTP/1.1 404 Not Found');
     expect(answer.headers.server).toBe('istio-envoy');
 
-    const line = await limen.logged('/nothing?here=1');
+    const line = await logged('/nothing?here=1');
+    // The terminal of `limen up` shows it too.
+    expect(await limen.logged('/nothing?here=1')).toEqual(line);
     expect(Object.keys(line)).toEqual(expect.arrayContaining(LOG_FIELDS));
     expect(line).toMatchObject({
       authority: 'httpbin.local',
@@ -71,26 +76,45 @@ describeWith(['curl'], 'W2: from 404 to 200', () => {
   });
 
   it('2. the Gateway alone (v1beta1) changes nothing for the client', async () => {
-    limen.applyExample('httpbin/gateway.yaml');
-    limen.applyExample('httpbin/httpbin.yaml');
-    limen.applyExample('httpbin/destination-rule.yaml');
+    expect(await limen.kubectl('apply -f examples/httpbin/gateway.yaml')).toBe(
+      'gateway.networking.istio.io/httpbin-gateway created\n',
+    );
+    await limen.kubectl('apply -f examples/httpbin/httpbin.yaml -f examples/httpbin/destination-rule.yaml');
     await limen.untilRow(['endpoints'], { CLUSTER: 'outbound|80|v2|httpbin-service.default.svc.cluster.local' });
     expect((await limen.curl(...request('/headers'))).status).toBe(404);
   });
 
   it('3. a VirtualService whose hosts lack the name is still 404', async () => {
-    const without = virtualService.replace(/^ *- httpbin\.local\n/m, '');
-    expect(without).not.toContain('httpbin.local');
-    // Nothing of this VirtualService can be seen at the gateway; the Service in the same file shows that the file is live.
-    limen.apply('virtual-service.yaml', `${without}---\n${MARKER}`);
+    const apply = "sed '/- httpbin.local$/d' examples/httpbin/virtual-service.yaml | kubectl apply -f -";
+    expect(await limen.type(apply)).toEqual({
+      code: 0,
+      stdout: 'virtualservice.networking.istio.io/httpbin-virtual-service created\n',
+      stderr: '',
+    });
+    expect(await limen.kubectlTable('get vs')).toMatchObject([{ HOSTS: '["httpbin-service"]' }]);
+    // Nothing of this VirtualService can be seen at the gateway; a Service that was made after it shows that it is live.
+    await limen.kubectl('create service clusterip marker --tcp=80');
     await limen.untilRow(['cluster'], { 'SERVICE FQDN': 'marker.default.svc.cluster.local' });
     expect((await limen.curl(...request('/headers'))).status).toBe(404);
   });
 
   it('3. with the name among the hosts it is 200', async () => {
-    limen.apply('virtual-service.yaml', virtualService);
+    expect(await limen.kubectl('apply -f examples/httpbin/virtual-service.yaml')).toBe(
+      'virtualservice.networking.istio.io/httpbin-virtual-service configured\n',
+    );
     const answer = await limen.untilStatus(200, ...request('/get'));
     expect(answer.headers.server).toBe('istio-envoy');
+  });
+
+  it('3. it is listed with its Gateways and hosts', async () => {
+    expect(await limen.kubectlTable('get vs')).toEqual([
+      {
+        NAME: 'httpbin-virtual-service',
+        GATEWAYS: '["httpbin-gateway","mesh"]',
+        HOSTS: '["httpbin.local","httpbin-service"]',
+        AGE: expect.stringMatching(/^\d+[sm]/),
+      },
+    ]);
   });
 
   it('4. the upstream sees the headers that the gateway adds', async () => {
@@ -116,13 +140,14 @@ describeWith(['curl'], 'W2: from 404 to 200', () => {
 
   it('5. the access log of a 200 says where it went', async () => {
     await limen.curl(...request('/anything?logged'));
-    const line = await limen.logged('/anything?logged');
+    const line = await logged('/anything?logged');
+    const pod = await limen.kubectl("get po -l app=httpbin,version=v2 -o jsonpath='{.items[*].status.podIP}'");
     const endpoints = await limen.table(
       'endpoints',
       '--cluster',
       'outbound|80|v2|httpbin-service.default.svc.cluster.local',
     );
-    expect(endpoints).toHaveLength(1);
+    expect(endpoints.map((row) => row.ENDPOINT)).toEqual([`${pod}:8080`]);
     expect(line).toMatchObject({
       response_code: 200,
       response_flags: '-',
@@ -141,8 +166,7 @@ describeWith(['curl'], 'W2: from 404 to 200', () => {
   it('5. all requests go to subset v2, none to v1', async () => {
     const paths = Array.from({ length: 20 }, (_, index) => `/get?n=${index}`);
     for (const path of paths) expect((await limen.curl(...request(path))).status).toBe(200);
-    for (const path of paths)
-      expect((await limen.logged(path)).upstream_cluster).toContain('outbound|80|v2|httpbin-service');
+    for (const path of paths) expect((await logged(path)).upstream_cluster).toContain('outbound|80|v2|httpbin-service');
   });
 
   it('6. the route has ten retries, and the destination of weight 0 is left out', async () => {
