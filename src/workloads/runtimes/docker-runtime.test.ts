@@ -70,7 +70,9 @@ describe('an image that Docker runs', () => {
     run('yes');
     cluster.store.put(deployment({ image: 'known', port: 0 }));
     await cluster.settle();
-    const name = / --name (\S+)/.exec(calls().find((line) => line.startsWith('run ')) ?? '')?.[1];
+    const runs = () => calls().find((line) => line.startsWith('run ')) ?? '';
+    await cluster.until(() => runs() !== ''); // a container without ports is ready as soon as its process is there
+    const name = / --name (\S+)/.exec(runs())?.[1];
     cluster.store.delete({ group: 'apps', kind: 'Deployment', namespace: 'default', name: 'app' });
     await cluster.until(() => cluster.store.snapshot.list('Pod').length === 0);
     expect(calls().slice(-2)).toEqual([`stop --time 30 ${name}`, `rm -f ${name}`]);
