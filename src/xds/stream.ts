@@ -212,11 +212,13 @@ export class ClientStream<Request extends XdsRequest, Response> {
     this.#sentAt.set(subscription.typeUrl, new Date());
     this.#options.send(this.#options.variant.response(subscription.typeUrl, next, nonce));
     const bytes = next.resources.reduce((sum, { any }) => sum + any.value.length, 0);
-    this.#options.log.info(
+    const { log } = this.#options;
+    log.info(
       {
         type: shortTypeName(subscription.typeUrl),
         node: nodeName(this.node.id),
         resources: next.resources.length,
+        ...(log.isLevelEnabled('debug') ? { names: namesInLog(next.resources.map(({ name }) => name)) } : {}),
         ...(next.removed.length > 0 ? { removed: namesInLog(next.removed) } : {}),
         bytes,
         version: next.version,

@@ -66,7 +66,8 @@ spec:
 `;
 
 const TOOLS: Record<Kind, ('curl' | 'envoy')[]> = { limen: [], envoy: ['envoy'] };
-const LOG = ['--log-format', 'json'];
+/** Tells the names of resources that are sent, too. */
+const LOG = ['--log-format', 'json', '--log-level', 'debug'];
 
 for (const kind of ['limen', 'envoy'] as const)
   describeWith(TOOLS[kind], `a control plane that is killed under ${kind}`, () => {
@@ -202,16 +203,17 @@ async function firstListeners(address: string): Promise<string[]> {
   }
 }
 
-/** The endpoints of the instance's own gateway, one resource for each of its Service's ports: they went and came with its pod. */
-const OWN_GATEWAY = 'EDS 5';
+/** A resource about the instance's own gateway: its endpoints went and came with its pod. */
+const OWN_GATEWAY = /^outbound\|\d+\|\|istio-ingressgateway\./;
 
-/** `RDS 1`: types and numbers of resources in the responses that this control plane has sent to a data plane, the empty ones left out. */
+/** `RDS 1`: types and numbers of resources in the responses that this control plane has sent to a data plane, its own gateway's left out. */
 function sentTo(outside: OutsideDataPlane, limen: Limen): string[] {
   return limen.output
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { msg: string; node?: string; type?: string; resources?: number })
-    .filter(({ msg, node, resources }) => msg.startsWith('push') && node === outside.name && resources !== 0)
-    .map(({ type, resources }) => `${type} ${resources}`)
-    .filter((sent) => sent !== OWN_GATEWAY);
+    .map((line) => JSON.parse(line) as { msg: string; node?: string; type?: string; names?: string[] })
+    .filter(({ msg, node }) => msg.startsWith('push') && node === outside.name)
+    .map(({ type, names }) => ({ type, others: (names ?? ['?']).filter((name) => !OWN_GATEWAY.test(name)) }))
+    .filter(({ others }) => others.length > 0)
+    .map(({ type, others }) => `${type} ${others.length}`);
 }
