@@ -1,20 +1,22 @@
 // Tables of pods, Deployments and ReplicaSets, as kubectl shows them.
 
 import type { ResourceObject } from '../../../resources/object.ts';
+import type { LabelSelector } from '../../../resources/selectors.ts';
 import type { Deployment, Pod } from '../../../resources/types.ts';
 import { ageOf, humanDuration } from '../duration.ts';
 import { AGE, column, formatLabels, NAME, NONE, type Printer } from '../printer.ts';
 
 type PodStatus = NonNullable<Pod['status']>;
 type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
-type LabelSelector = { matchLabels?: Record<string, string>; matchExpressions?: MatchExpression[] };
-type MatchExpression = { key: string; operator: string; values?: string[] };
 
 const WIDE = { priority: 1 } as const;
 const INTEGER = { type: 'integer' } as const;
-const CONTAINERS = column('Containers', 'Names of the containers of the template', WIDE);
-const IMAGES = column('Images', 'Images of the containers of the template', WIDE);
-const SELECTOR = column('Selector', 'Labels of the pods that belong to it', WIDE);
+/** What a Deployment and a ReplicaSet have alike. */
+const TEMPLATE_COLUMNS = [
+  column('Containers', 'Names of the containers of the template', WIDE),
+  column('Images', 'Images of the containers of the template', WIDE),
+  column('Selector', 'Labels of the pods that belong to it', WIDE),
+];
 
 export const podPrinter: Printer<Pod> = {
   columns: [
@@ -88,9 +90,7 @@ export const deploymentPrinter: Printer<Deployment> = {
     column('Up-to-date', 'Pods that have the newest template', INTEGER),
     column('Available', 'Pods that have been ready long enough', INTEGER),
     AGE,
-    CONTAINERS,
-    IMAGES,
-    SELECTOR,
+    ...TEMPLATE_COLUMNS,
   ],
   cells({ metadata, spec, status }, now) {
     return [
@@ -99,45 +99,46 @@ export const deploymentPrinter: Printer<Deployment> = {
       status?.updatedReplicas ?? 0,
       status?.availableReplicas ?? 0,
       ageOf(metadata.creationTimestamp, now),
-      ...templateCells(spec?.template.spec?.containers ?? []),
-      formatSelector(spec?.selector),
+      ...templateCells(spec),
     ];
   },
 };
 
-interface ReplicaSetSpec {
+/** What a Deployment's and a ReplicaSet's spec have alike. */
+interface TemplateSpec {
   replicas?: number;
   selector?: LabelSelector;
-  template?: { spec?: { containers?: { name: string; image?: string }[] } };
+  template?: { spec?: { containers?: readonly { name: string; image?: string }[] } };
 }
 
-export const replicaSetPrinter: Printer<ResourceObject<ReplicaSetSpec, { replicas?: number; readyReplicas?: number }>> =
-  {
-    columns: [
-      NAME,
-      column('Desired', 'Pods that are wanted', INTEGER),
-      column('Current', 'Pods that there are', INTEGER),
-      column('Ready', 'Pods that are ready', INTEGER),
-      AGE,
-      CONTAINERS,
-      IMAGES,
-      SELECTOR,
-    ],
-    cells({ metadata, spec, status }, now) {
-      return [
-        metadata.name,
-        spec?.replicas ?? 1,
-        status?.replicas ?? 0,
-        status?.readyReplicas ?? 0,
-        ageOf(metadata.creationTimestamp, now),
-        ...templateCells(spec?.template?.spec?.containers ?? []),
-        formatSelector(spec?.selector),
-      ];
-    },
-  };
+export const replicaSetPrinter: Printer<ResourceObject<TemplateSpec, { replicas?: number; readyReplicas?: number }>> = {
+  columns: [
+    NAME,
+    column('Desired', 'Pods that are wanted', INTEGER),
+    column('Current', 'Pods that there are', INTEGER),
+    column('Ready', 'Pods that are ready', INTEGER),
+    AGE,
+    ...TEMPLATE_COLUMNS,
+  ],
+  cells({ metadata, spec, status }, now) {
+    return [
+      metadata.name,
+      spec?.replicas ?? 1,
+      status?.replicas ?? 0,
+      status?.readyReplicas ?? 0,
+      ageOf(metadata.creationTimestamp, now),
+      ...templateCells(spec),
+    ];
+  },
+};
 
-function templateCells(containers: readonly { name: string; image?: string }[]): [string, string] {
-  return [containers.map(({ name }) => name).join(','), containers.map(({ image }) => image ?? '').join(',')];
+function templateCells({ selector, template }: TemplateSpec = {}): string[] {
+  const containers = template?.spec?.containers ?? [];
+  return [
+    containers.map(({ name }) => name).join(','),
+    containers.map(({ image }) => image ?? '').join(','),
+    formatSelector(selector),
+  ];
 }
 
 /** A label selector as text, as `kubectl get -l` would take it. */
