@@ -179,6 +179,9 @@ function checkPreconditions(
     throw conflict(resource, metadata.name, MODIFIED);
 }
 
+/** What no client can change. */
+const FIXED_FIELDS = new Set([...SERVER_FIELDS, 'namespace', 'generateName']);
+
 /** What the client says, with what it can't change taken from what is there. */
 function carryOver(
   current: ResourceObject,
@@ -186,26 +189,6 @@ function carryOver(
   resource: ApiResource,
   subresource: string,
 ): ResourceObject {
-  const {
-    uid,
-    resourceVersion,
-    generation,
-    creationTimestamp,
-    deletionTimestamp,
-    deletionGracePeriodSeconds,
-    namespace,
-    generateName,
-  } = current.metadata;
-  const fixed = withoutUndefined({
-    uid,
-    resourceVersion,
-    generation,
-    creationTimestamp,
-    deletionTimestamp,
-    deletionGracePeriodSeconds,
-    namespace,
-    generateName,
-  });
   if (subresource === 'status') {
     const { status: _, ...content } = current;
     const { managedFields } = given.metadata;
@@ -216,14 +199,11 @@ function carryOver(
     };
   }
   const { deletionTimestamp: _, deletionGracePeriodSeconds: __, ...metadata } = given.metadata;
+  const fixed = Object.fromEntries(Object.entries(current.metadata).filter(([name]) => FIXED_FIELDS.has(name)));
   const updated: ResourceObject = { ...given, metadata: { ...metadata, ...fixed, name: current.metadata.name } };
   if (!resource.has('status')) return updated;
   const { status: ___, ...content } = updated;
   return current.status === undefined ? content : { ...content, status: current.status };
-}
-
-function withoutUndefined<Fields extends object>(fields: Fields): Partial<Fields> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 }
 
 /** An object that is being deleted gets no new finalizer. */
