@@ -1,12 +1,13 @@
 // Defaults of a pod's spec, and of the one in a template.
 
+import { DEFAULT_GRACE_SECONDS } from '../grace-period.ts';
 import { type Fields, withDefault } from './fields.ts';
 
 /** @param ofPod a pod also gets what admission adds: its ServiceAccount. @param spec whose types are right */
 export function podSpecDefaults(spec: Fields, { ofPod }: { ofPod: boolean }): Fields {
   const complete = withDefault(spec, {
     restartPolicy: 'Always',
-    terminationGracePeriodSeconds: 30,
+    terminationGracePeriodSeconds: DEFAULT_GRACE_SECONDS,
     dnsPolicy: 'ClusterFirst',
     securityContext: {},
     schedulerName: 'default-scheduler',

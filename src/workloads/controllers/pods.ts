@@ -1,13 +1,11 @@
 // Pods as controllers see them: which count, which are ready, how one is made of a template and how one is asked to go. Pure.
 
+import { DEFAULT_GRACE_SECONDS, graceSecondsOf } from '../../resources/grace-period.ts';
 import type { OwnerReference } from '../../resources/object.ts';
 import { timestamp } from '../../resources/timestamp.ts';
 import type { Deployment, Pod } from '../../resources/types.ts';
 
 export type PodTemplate = NonNullable<Deployment['spec']>['template'];
-
-/** Kubernetes' terminationGracePeriodSeconds where a template says none. */
-const GRACE_SECONDS = 30;
 
 /** Whether a pod counts: it is not on its way out and has not come to its end. */
 export function isActive({ metadata, status }: Pod): boolean {
@@ -50,7 +48,7 @@ export function podOf(template: PodTemplate, namespace: string, name: string, ow
 function withDefaults(spec: PodTemplate['spec']): NonNullable<Pod['spec']> {
   return {
     restartPolicy: 'Always',
-    terminationGracePeriodSeconds: GRACE_SECONDS,
+    terminationGracePeriodSeconds: DEFAULT_GRACE_SECONDS,
     serviceAccountName: 'default',
     ...(spec ?? { containers: [] }),
   };
@@ -58,7 +56,7 @@ function withDefaults(spec: PodTemplate['spec']): NonNullable<Pod['spec']> {
 
 /** The pod, asked to go: the node ends its containers, and then it goes. */
 export function askedToGo(pod: Pod, now: number): Pod {
-  const seconds = pod.spec?.terminationGracePeriodSeconds ?? GRACE_SECONDS;
+  const seconds = graceSecondsOf(pod);
   return {
     ...pod,
     metadata: {

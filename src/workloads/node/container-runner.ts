@@ -1,6 +1,7 @@
 // One container's life on the node: started by a runtime, watched by its probes, started anew when it ends, stopped with its pod.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { graceSecondsOf } from '../../resources/grace-period.ts';
 import type { RunningCommand } from '../../resources/pod-access.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { Pod } from '../../resources/types.ts';
@@ -302,7 +303,7 @@ export class ContainerRunner {
   #kill(probe: string, running: RunningContainer): void {
     this.#event('Normal', 'Killing', `Container ${this.spec.name} failed ${probe} probe, will be restarted`);
     this.#setReady(false);
-    void running.stop((this.#host.pod().spec?.terminationGracePeriodSeconds ?? 30) * 1000);
+    void running.stop(graceSecondsOf(this.#host.pod()) * 1000);
   }
 
   get #target(): ProbeTarget {

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { graceSecondsOf } from '../../resources/grace-period.ts';
 import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { Pod } from '../../resources/types.ts';
 import type { Store } from '../../store/store.ts';
@@ -45,8 +46,6 @@ export interface NodePod {
   readonly containers: readonly ContainerRunner[];
 }
 
-/** Kubernetes' terminationGracePeriodSeconds. */
-const GRACE_SECONDS = 30;
 /** How long containers have to end when Limen ends. */
 const CLOSE_GRACE_MS = 1_000;
 
@@ -150,7 +149,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
 
   /** Ends a pod that is to go: first nobody is sent to it any more, then its containers are stopped, then the Pod goes. */
   function leave(entry: Entry): void {
-    const graceMs = (entry.object.metadata.deletionGracePeriodSeconds ?? gracePeriodOf(entry.object)) * 1000;
+    const graceMs = (entry.object.metadata.deletionGracePeriodSeconds ?? graceSecondsOf(entry.object)) * 1000;
     if (entry.leaving !== undefined) {
       if (graceMs === 0) for (const container of entry.containers) void container.stop(0);
       return;
@@ -296,10 +295,6 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
 
 function containersOf({ spec }: Pod) {
   return spec?.containers ?? [];
-}
-
-function gracePeriodOf({ spec }: Pod): number {
-  return spec?.terminationGracePeriodSeconds ?? GRACE_SECONDS;
 }
 
 function podId({ metadata }: Pod): string {
