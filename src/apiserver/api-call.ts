@@ -2,7 +2,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { ResourceObject } from '../resources/object.ts';
 import type { PodAccess } from '../resources/pod-access.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiResource } from './api-resource.ts';
@@ -27,11 +26,6 @@ export interface ApiContext {
   readonly clock: () => Date;
   /** Letters for generated names. */
   readonly randomSuffix: () => string;
-  /**
-   * How long a pod that is to be deleted has to end, in seconds; 0: it goes at once, since nobody would end it.
-   * @param asked by the client
-   */
-  readonly podGraceSeconds: (pod: ResourceObject, asked: number | undefined) => number;
   /** Undefined: nobody runs pods. */
   readonly podAccess: PodAccess | undefined;
   readonly log: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;

@@ -1,8 +1,11 @@
 // `delete` and `deletecollection`: at once, or, where something has to be done first (finalizers, a namespace's content, a pod's grace
 // period), by a deletionTimestamp. https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
 
+import { graceSecondsOf } from '../resources/grace-period.ts';
+import { NODE_NAME } from '../resources/node.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { timestamp } from '../resources/timestamp.ts';
+import type { Pod } from '../resources/types.ts';
 import type { Writer } from '../store/store.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
 import type { ApiResource } from './api-resource.ts';
@@ -102,7 +105,7 @@ export function deleteObject(
   if (resource.kindId === DEFINITION && isBuiltInDefinition(metadata.name))
     throw forbidden(resource, metadata.name, 'its kind is built in: it is served with its definition or without it');
   const finalizers = withPropagation(metadata.finalizers ?? [], propagation);
-  const grace = resource.kindId === 'Pod' ? context.podGraceSeconds(current, gracePeriodSeconds) : 0;
+  const grace = resource.kindId === 'Pod' ? podGraceSeconds(current as Pod, gracePeriodSeconds, context) : 0;
   const candidate: ResourceObject = {
     ...current,
     ...(resource.kindId === 'Namespace' ? { status: { ...(current.status as object), phase: 'Terminating' } } : {}),
@@ -117,6 +120,13 @@ export function deleteObject(
   if (isDryRun) return { object: waits ? candidate : current, isGone: !waits };
   if (waits) return { object: writer.put(candidate), isGone: false };
   return { object: writer.delete(resource.key(metadata.namespace ?? '', metadata.name)) ?? current, isGone: true };
+}
+
+/** How long a pod has to end, in seconds; 0: it goes at once, since nobody runs it, or nobody any more. */
+function podGraceSeconds(pod: Pod, asked: number | undefined, { podAccess }: ApiContext): number {
+  const hasEnded = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+  if (podAccess === undefined || pod.spec?.nodeName !== NODE_NAME || hasEnded) return 0;
+  return asked ?? graceSecondsOf(pod);
 }
 
 /** When it is to be gone: a shorter grace period than before brings it forward. */

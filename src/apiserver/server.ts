@@ -145,7 +145,6 @@ function createContext(
     serviceAddresses: new ServiceAddresses(),
     clock,
     randomSuffix,
-    podGraceSeconds: () => 0,
     podAccess,
     log,
   };

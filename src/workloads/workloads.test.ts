@@ -279,6 +279,21 @@ describe('a container that ends', () => {
   });
 });
 
+describe('a pod that is to go', () => {
+  it('waits for a finalizer when its containers have ended, and for nothing else any more', async () => {
+    cluster.store.put(deployment());
+    await cluster.settle();
+    const pod = first();
+    const pid = await leaderOf(pod.metadata.name);
+    const leaving = { finalizers: ['example.com/hold'], deletionTimestamp: '2025-01-31T09:00:00Z' };
+    cluster.store.put({ ...pod, metadata: { ...pod.metadata, ...leaving, deletionGracePeriodSeconds: 30 } });
+    const now = () => cluster.store.snapshot.get('Pod', 'default', pod.metadata.name)?.metadata;
+    await cluster.until(() => now()?.deletionGracePeriodSeconds === 0);
+    expect(now()?.finalizers).toEqual(['example.com/hold']);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+});
+
 describe('the end', () => {
   it('comes soon, whoever is still connected, and leaves no process', async () => {
     cluster.store.put(deployment());

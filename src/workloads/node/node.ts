@@ -186,7 +186,9 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
     if (closed) return;
     await store.transact((writer) => {
       const now = writer.get(keyOf(entry.object));
-      if (now?.metadata.uid === uid && (now.metadata.finalizers?.length ?? 0) === 0) writer.delete(keyOf(now));
+      if (now?.metadata.uid !== uid) return;
+      if ((now.metadata.finalizers?.length ?? 0) === 0) writer.delete(keyOf(now));
+      else writer.put({ ...now, metadata: { ...now.metadata, deletionGracePeriodSeconds: 0 } }); // it goes with its last finalizer
     });
     if (podOf(keyOf(entry.object))?.metadata.uid !== uid) entries.delete(uid);
   }
