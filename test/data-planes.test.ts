@@ -253,7 +253,11 @@ describeWith(['curl', 'envoy'], 'limen up --data-plane envoy', () => {
 describeWith(['curl', 'envoy'], 'limen up --data-plane envoy on configuration whose Secret is missing', () => {
   it('is ready all the same, and serves what needs none', async () => {
     const directory = temporaryDirectory();
-    const limen = await Limen.up(directory, ['-f', join(EXAMPLES, 'https'), ...ENVOY], [80, 443]);
+    const files = ['server', 'https', 'virtual-service'].flatMap((name) => [
+      '-f',
+      join(EXAMPLES, `https/${name}.yaml`),
+    ]);
+    const limen = await Limen.up(directory, [...files, ...ENVOY], [80, 443]);
     try {
       expect(await whyNotConnected(limen.port(443))).toBeUndefined();
       expect((await limen.untilStatus(301, '-H', 'Host: test.io', URL)).headers.location).toMatch(/^https:/);

@@ -67,6 +67,8 @@ export function secretsOf(
         const caSecret = context.snapshot.get('Secret', node.namespace, caName) ?? secret;
         const authorities = authoritiesOf(caName, caSecret);
         if ('problem' in authorities) {
+          // Of a Secret that does not exist it is said once.
+          if (caSecret === undefined) continue;
           report(
             `neither Secret ${node.namespace}/${caName} nor ${where} ${authorities.problem}: TLS handshakes of this server fail`,
           );

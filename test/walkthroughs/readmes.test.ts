@@ -1,6 +1,6 @@
 // The commands in the examples' READMEs, each run as written, show what the README says.
 
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { EXAMPLES, Limen, PROGRAM, ROOT, run, temporaryDirectory } from './limen.ts';
@@ -10,7 +10,7 @@ const ITEMS = /"name":"Elinor Glasses".*exit 0$/s;
 const HANDSHAKE_FAILED = /^curl: \(35\).*exit 35$/s;
 const NOT_FOUND = /^HTTP\/1\.1 404 Not Found\r\n.*server: istio-envoy.*exit 0$/s;
 
-/** What the commands of each README print, in order, those that start Limen or copy files apart. */
+/** What the commands of each README print, in order, those that only have to succeed (`MUST_SUCCEED`) apart. */
 const EXPECTED: Record<string, RegExp[]> = {
   coolstore: [
     ITEMS,
@@ -34,6 +34,7 @@ const EXPECTED: Record<string, RegExp[]> = {
   httpbin: [/"X-Request-Id": "[0-9a-f-]{36}"/, NOT_FOUND, /"numRetries": 10/],
   https: [
     /^testexit 0$/,
+    /^testexit 0$/,
     HANDSHAKE_FAILED,
     /^HTTP\/1\.1 301 Moved Permanently\r\nlocation: https:\/\/test\.io\/api\/test\r\n/,
     /8443 +SNI: test\.io +Route: https\.443\.https\.test-gateway\.default/,
@@ -46,10 +47,12 @@ const EXPECTED: Record<string, RegExp[]> = {
   bookinfo: [/<title>Simple Bookstore App<\/title>.*William Shakespeare/s, /8080 +ALL +Route: http\.8080/],
 };
 
+const MUST_SUCCEED = /^(npm run|cp|openssl|kubectl (apply|create|wait)) /;
+
 /** Where the READMEs' ports lead to. */
 const SERVICE_PORTS: Record<string, number> = { 8080: 80, 8443: 443, 31400: 31400 };
 
-describeWith(['curl', 'openssl'], 'the READMEs of the examples', () => {
+describeWith(['curl', 'kubectl', 'openssl'], 'the READMEs of the examples', () => {
   it('are those tested here', () => {
     const named = [...readFileSync(join(EXAMPLES, 'README.md'), 'utf8').matchAll(/\]\((\S+)\/README\.md\)/g)];
     expect(named.map((match) => match[1]).sort()).toEqual(Object.keys(EXPECTED).sort());
@@ -73,23 +76,29 @@ describeWith(['curl', 'openssl'], 'the READMEs of the examples', () => {
       recursive: true,
       filter: (path) => !path.includes(join(EXAMPLES, example, 'secrets')),
     });
+    // The reader's home, where Limen's is.
+    mkdirSync(join(directory, 'reader'));
+    symlinkSync(join(directory, 'home'), join(directory, 'reader/.limen'));
     const expected = [...(EXPECTED[example] as RegExp[])];
+    const exports: string[] = [];
     let limen: Limen | undefined;
 
     for (const command of commands) {
       const line = adapt(command, directory, limen);
       if (command.startsWith('npx limen up ')) {
         const servicePorts = [...command.matchAll(/--publish \d+:(\d+)/g)].map((match) => Number(match[1]));
-        const args = line.replace(/^.*? up /, '').replace(/ --publish \S+/g, '');
-        limen = await Limen.up(directory, args.split(' '), servicePorts);
+        const args = line.replace(/^.*? up/, '').replace(/ --publish \S+/g, '');
+        limen = await Limen.up(directory, args.match(/\S+/g) ?? [], servicePorts);
         running.push(limen);
-      } else if (/^(npm run|cp) /.test(command)) {
-        expect(await shell(line, directory)).toMatch(/exit 0$/);
+      } else if (command.startsWith('export ')) {
+        exports.push(`${line} && `);
+      } else if (MUST_SUCCEED.test(command)) {
+        expect(await shell(`${exports.join('')}${line}`, directory)).toMatch(/exit 0$/);
       } else if (!command.startsWith('telnet ')) {
         const wanted = expected.shift();
         expect(wanted, `something is expected of ${command}`).toBeDefined();
         await limen?.until(`${command} shows ${wanted}`, async () => {
-          const shown = await shell(line, directory);
+          const shown = await shell(`${exports.join('')}${line}`, directory);
           if (!(wanted as RegExp).test(shown)) throw new Error(`it was ${JSON.stringify(shown.slice(0, 500))}`);
           return true;
         });
@@ -115,7 +124,7 @@ function adapt(command: string, directory: string, limen: Limen | undefined): st
 
 /** Standard output and error of a shell command, and its exit code at the end. */
 async function shell(command: string, directory: string): Promise<string> {
-  const env = existsSync(join(directory, 'home')) ? { LIMEN_HOME: join(directory, 'home') } : {};
-  const outcome = await run('bash', ['-c', `cd '${directory}' && ${command}`], { ...env, NO_COLOR: '1' });
+  const env = { HOME: join(directory, 'reader'), NO_COLOR: '1' };
+  const outcome = await run('bash', ['-c', `unset LIMEN_HOME KUBECONFIG; cd '${directory}' && ${command}`], env);
   return `${outcome.stdout}${outcome.stderr}exit ${outcome.code}`;
 }

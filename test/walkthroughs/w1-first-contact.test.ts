@@ -149,8 +149,7 @@ describeWith(['curl', 'kubectl'], 'W1: first contact', () => {
       MATCH: '/*',
       'VIRTUAL SERVICE': 'webapp-vs-from-gw.istioinaction',
     };
-    await limen.untilRow(['routes', '--name', 'http.8080'], row);
-    expect(await limen.table('routes', '--name', 'http.8080')).toEqual([row]);
+    expect(await limen.untilRow(['routes', '--name', 'http.8080'], row)).toEqual([row]);
   });
 
   it('5. the workloads start, and are Running and ready', async () => {

@@ -1,4 +1,4 @@
-// What of the configuration cannot be served, logged once when it comes and once when it goes: file and line, object, field, what happens, remedy.
+// What of the configuration cannot be served, logged once when it comes, again with another remedy, and once when it goes: file and line, object, field, what happens, remedy.
 
 import type { Logger } from 'pino';
 import type { Notice } from '../../controlplane/notice.ts';
@@ -14,7 +14,7 @@ const PAUSE_MS = 100;
 /** So many lines at a time; `limen validate` has them all. */
 const MAX_LINES = 20;
 
-/** One thing that is wrong. Two are the same when all of it is. */
+/** One thing that is wrong. Two are the same when object, field and message are; what is to be done may change meanwhile. */
 interface Complaint {
   object: ObjectKey;
   field: string;
@@ -51,7 +51,9 @@ export function reportOn(store: Store, source: () => FileSource | undefined, log
     const current = new Map<string, Complaint>();
     for (const complaint of complaintsOf(store, files, [...noticesOf.values()].flat()))
       current.set(`${keyId(complaint.object)} ${complaint.field} ${complaint.message}`, complaint);
-    const added = [...current].filter(([key]) => !known.has(key)).map(([, complaint]) => complaint);
+    const added = [...current]
+      .filter(([key, { hint }]) => !known.has(key) || known.get(key)?.hint !== hint)
+      .map(([, complaint]) => complaint);
     const gone = [...known].filter(([key]) => !current.has(key)).map(([, complaint]) => complaint);
     known = current;
     for (const complaint of added.slice(0, MAX_LINES)) log.warn(`${placeOf(complaint, files)}${textOf(complaint)}`);

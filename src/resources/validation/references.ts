@@ -142,15 +142,25 @@ function checkGateway(gateway: Gateway, index: ReferenceIndex): Finding[] {
         name,
       ]),
     ];
-    for (const [at, name] of names) findings.push(...checkCredential(at, name, namespaces, index));
+    const needsAuthorities = tls.mode !== 'SIMPLE';
+    for (const [at, name] of names)
+      findings.push(...checkCredential(at, { name, needsAuthorities, namespaces }, index));
   }
   return findings;
 }
 
+/** A Secret that a server names. */
+interface Credential {
+  name: string;
+  /** Clients must present a certificate, which is verified with the Secret's `ca.crt`. */
+  needsAuthorities: boolean;
+  /** Where it may be. */
+  namespaces: readonly string[];
+}
+
 function checkCredential(
   path: FieldPath,
-  name: string,
-  namespaces: readonly string[],
+  { name, needsAuthorities, namespaces }: Credential,
   { snapshot, refused }: ReferenceIndex,
 ): Finding[] {
   if (
@@ -162,9 +172,12 @@ function checkCredential(
     return [];
   const elsewhere = snapshot.list('Secret').find(({ metadata }) => metadata.name === name);
   const where = namespaces.join(' or ');
+  const contents = needsAuthorities
+    ? `secret generic ${name} --from-file=tls.crt=FILE --from-file=tls.key=FILE --from-file=ca.crt=FILE`
+    : `secret tls ${name} --cert FILE --key FILE`;
   const hint =
     elsewhere === undefined
-      ? `make it with: kubectl create -n ${namespaces[0]} secret tls ${name} --cert FILE --key FILE --dry-run=client -o yaml > ${name}.yaml`
+      ? `make it with: kubectl create -n ${namespaces[0]} ${contents}; for a file, add --dry-run=client -o yaml`
       : `there is one in namespace ${elsewhere.metadata.namespace}: secrets are read from the namespace of the gateway workload`;
   return [error(path, `secret ${name} not found in namespace ${where}`, hint)];
 }
