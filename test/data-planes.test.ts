@@ -47,7 +47,7 @@ describeWith(['curl', 'envoy'], 'both data planes', () => {
     running.push(...(await Promise.all([Limen.start(), Limen.start(undefined, ENVOY)])));
     for (const limen of running) {
       limen.applyFolder('coolstore');
-      for (const name of ['tcp-echo', 'gateway', 'virtual-service'])
+      for (const name of ['apps', 'gateway', 'virtual-service'])
         limen.applyExample(`tcp-echo/${name}.yaml`, `tcp-${name}.yaml`);
       await limen.untilRow(['routes', '--name', 'http.8080'], { DOMAINS: 'webapp.istioinaction.io' });
       await limen.untilRow(['listeners'], { PORT: '31400' });

@@ -12,12 +12,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Instance } from '../../src/cli/instance.ts';
-import { DATA_PLANE } from './tools.ts';
+import { DATA_PLANE, isOnPath } from './tools.ts';
 
 /** The checkout. */
 export const ROOT = join(import.meta.dirname, '../..');
@@ -260,6 +261,15 @@ export class Limen {
     return new Conversation(connect(this.port(servicePort), '127.0.0.1'));
   }
 
+  /** `telnet localhost PORT`; where there is no telnet, a connection without it. */
+  telnet(servicePort: number): Conversation {
+    if (!isOnPath('telnet')) return this.dial(servicePort);
+    const { stdin, stdout } = spawn('telnet', ['localhost', String(this.port(servicePort))], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    return new Conversation(Duplex.from({ readable: stdout, writable: stdin }));
+  }
+
   /** Lines of JSON on standard output: the access log. */
   accessLog(): Record<string, unknown>[] {
     return this.#stdout
@@ -339,24 +349,24 @@ export class Limen {
 
 /** What two sides say over TCP. */
 export class Conversation {
-  readonly #socket: Socket;
+  readonly #connection: Duplex;
   #received = '';
   #ended = false;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => {
+  constructor(connection: Duplex) {
+    this.#connection = connection;
+    connection.setEncoding('utf8');
+    connection.on('data', (text: string) => {
       this.#received += text;
     });
-    socket.on('close', () => {
+    connection.on('close', () => {
       this.#ended = true;
     });
-    socket.on('error', () => undefined); // 'close' follows
+    connection.on('error', () => undefined); // 'close' follows
   }
 
   say(text: string): void {
-    this.#socket.write(text);
+    this.#connection.write(text);
   }
 
   /** Waits until what came so far fits, and returns it. */
@@ -373,7 +383,7 @@ export class Conversation {
   }
 
   hangUp(): void {
-    this.#socket.destroy();
+    this.#connection.destroy();
   }
 }
 
