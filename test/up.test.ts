@@ -1,11 +1,12 @@
 // `limen up` as a process: ports, homes, signals, and what happens when a part of it dies.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import type { Instance } from '../src/cli/instance.ts';
 import { Limen, type Outcome } from './walkthroughs/limen.ts';
 import { describeWith } from './walkthroughs/tools.ts';
@@ -64,6 +65,16 @@ describe('limen up refuses to start', () => {
     expect(code).toBe(1);
   });
 
+  it('on an --api-port that is taken, and names the port and what to do', async () => {
+    const { server, port } = await takenPort();
+    const { code, stderr } = await limen(['up', '--home', dir, '--publish', '0:80', '--api-port', String(port)]);
+    server.close();
+    expect(stderr).toContain(
+      `--api-port: 127.0.0.1:${port} is taken by another process; ask for another one, or for none to get a free one`,
+    );
+    expect(code).toBe(1);
+  });
+
   it('for a --publish that is none, before anything starts', async () => {
     const { code, stderr } = await limen(['up', '--home', dir, '--publish', 'eighty']);
     expect(stderr).toContain('[ADDR:]HOSTPORT:SERVICEPORT');
@@ -95,6 +106,21 @@ describeWith(['curl'], 'a running limen up', () => {
     const { code, stderr } = await limen(['up', '--home', running.home, '--publish', '0:80']);
     expect(stderr).toContain(`process ${instance().pid}`);
     expect(code).toBe(1);
+    expect((await running.curl(...url)).status).toBe(404);
+    expect((await running.limen('get', 'gateways', '-A')).stdout).toContain('coolstore-gateway');
+  });
+
+  it('shows its keys, its data and its kubeconfig to the owner of its home only', async () => {
+    const { code, stdout } = await running.limen('kubeconfig');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: readFileSync(join(running.home, 'kubeconfig'), 'utf8') });
+    expect(parse(stdout)).toMatchObject({ kind: 'Config', 'current-context': 'limen' });
+    const modeOf = (path: string) => statSync(path).mode & 0o777;
+    expect(modeOf(running.home)).toBe(0o700);
+    for (const entry of readdirSync(running.home, { recursive: true, withFileTypes: true }))
+      expect({ name: entry.name, mode: modeOf(join(entry.parentPath, entry.name)) & 0o077 }).toEqual({
+        name: entry.name,
+        mode: 0,
+      });
   });
 
   it('does not disturb one with another home', async () => {

@@ -20,7 +20,7 @@ const pod = (name: string, spec: object = {}, status: object = { phase: 'Running
 describe('a pod that is deleted', () => {
   let api: TestServer;
   beforeEach(async () => {
-    api = await TestServer.start(new Store(), {} as PodAccess); // somebody runs pods
+    api = await TestServer.start(new Store(), { podAccess: {} as PodAccess }); // somebody runs pods
   });
   afterEach(() => api.stop());
 

@@ -29,6 +29,7 @@ import {
   forbidden,
   internalError,
   noSuchPath,
+  noSuchResource,
   notFound,
   unauthorized,
   unavailable,
@@ -257,7 +258,7 @@ async function answerTo(
   }
   if (user === undefined) throw unauthorized();
   const resource = context.registry.find(info.group, info.version, info.resource);
-  if (resource === undefined) throw noSuchPath();
+  if (resource === undefined) throw noSuchResource(info);
   const query = queryOf(url);
   let body: Promise<Buffer> | undefined;
   const call: ApiCall = {

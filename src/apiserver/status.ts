@@ -112,6 +112,25 @@ export function noSuchPath(): ApiError {
   return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
+/** There is no such kind, or not in this version. @param info what the path names */
+export function noSuchResource({
+  group,
+  version,
+  resource,
+}: {
+  group: string;
+  version: string;
+  resource: string;
+}): ApiError {
+  const groupVersion = group === '' ? version : `${group}/${version}`;
+  return new ApiError(
+    404,
+    'NotFound',
+    `the server could not find the requested resource: there are no ${resource} in ${groupVersion} here (kubectl api-resources lists what there is)`,
+    {},
+  );
+}
+
 export function methodNotAllowed(): ApiError {
   return new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 }

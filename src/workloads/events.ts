@@ -59,6 +59,7 @@ export function recordEvents(
   { nodeName, clock, onError }: { nodeName: string; clock: () => number; onError: (error: unknown) => void },
 ): EventRecorder {
   let waiting: Happening[] = [];
+  const nameOf = eventNames(clock);
   let writing: Promise<void> | undefined;
   const sweep = setInterval(() => {
     const before = timestamp(clock() - KEPT_MS);
@@ -79,7 +80,7 @@ export function recordEvents(
       await store
         .transact((writer) => {
           for (const happening of now) {
-            const object = eventOf(happening, nodeName, clock());
+            const object = eventOf(happening, nameOf(happening), nodeName, clock());
             const known = writer.get(keyOf(object)) as EventObject | undefined;
             writer.put(
               known === undefined
@@ -105,21 +106,44 @@ export function recordEvents(
   };
 }
 
+/** So many things that happened are known when they happen again. */
+const KNOWN = 4096;
+
+/**
+ * Names of Events: the same for the same thing, and in the order in which things happened first. kubectl shows those of one second in the order of
+ * their names, which is why Kubernetes makes them of the time.
+ */
+function eventNames(clock: () => number): (happening: Happening) => string {
+  const names = new Map<string, string>();
+  let last = 0n;
+  return ({ about, container = '', source, type, reason, message }) => {
+    const { name, uid = '' } = about.metadata;
+    const id = createHash('sha256')
+      .update(JSON.stringify([uid, container, source, type, reason, message]))
+      .digest('base64');
+    const nanoseconds = BigInt(clock()) * 1_000_000n;
+    last = nanoseconds > last ? nanoseconds : last + 1n;
+    const known = names.get(id) ?? `${name}.${last.toString(16)}`;
+    names.delete(id); // the longest unheard of goes first
+    names.set(id, known);
+    if (names.size > KNOWN) names.delete(names.keys().next().value!);
+    return known;
+  };
+}
+
 function eventOf(
   { about, container, source, type, reason, message }: Happening,
+  eventName: string,
   nodeName: string,
   now: number,
 ): EventObject {
   const { name, namespace = 'default', uid = '' } = about.metadata;
   const fieldPath = container === undefined ? '' : `spec.containers{${container}}`;
-  const id = createHash('sha256')
-    .update(JSON.stringify([uid, fieldPath, source, type, reason, message]))
-    .digest('hex');
   const time = timestamp(now);
   return {
     apiVersion: 'v1',
     kind: EVENT,
-    metadata: { name: `${name}.${id.slice(0, 16)}`, namespace },
+    metadata: { name: eventName, namespace },
     involvedObject: {
       apiVersion: about.apiVersion,
       kind: about.kind,

@@ -1,20 +1,15 @@
 // The real kubectl against the API server: what the walkthroughs type, and what it prints.
 
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { kubeconfig } from '../../src/apiserver/pki/kubeconfig.ts';
 import { TestServer } from '../../src/apiserver/test-support.ts';
+import type { Outcome } from '../walkthroughs/limen.ts';
 import { describeWith } from '../walkthroughs/tools.ts';
-
-/** What kubectl said, and how it ended. */
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
+import { type Kubectl, kubectlOf } from './kubectl.ts';
 
 const GATEWAY = `
 apiVersion: networking.istio.io/v1
@@ -51,39 +46,9 @@ describeWith(['kubectl'], 'kubectl', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  const environment = () => ({ PATH: process.env.PATH, HOME: home, KUBECONFIG: join(home, 'kubeconfig') });
-
-  function kubectl(args: string, input = '', more: Record<string, string> = {}): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const env = { ...environment(), ...more };
-      const child = execFile('kubectl', args.split(' '), { env, timeout: 25_000 }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
-      );
-      child.stdin?.on('error', () => undefined); // it may end without reading
-      child.stdin?.end(input);
-    });
-  }
-
-  /** What it printed, where it went well. */
-  async function ok(args: string, input = ''): Promise<string> {
-    const { code, stdout, stderr } = await kubectl(args, input);
-    expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
-    return stdout;
-  }
-
-  /** A table as its rows, cells by heading. */
-  async function table(args: string): Promise<Record<string, string>[]> {
-    const [heading = '', ...lines] = (await ok(args)).trimEnd().split('\n');
-    const names = heading.trim().split(/\s{2,}|\t/);
-    return lines.map((line) =>
-      Object.fromEntries(
-        line
-          .trim()
-          .split(/\s{2,}/)
-          .map((cell, index) => [names[index], cell]),
-      ),
-    );
-  }
+  const kubectl = (...call: Parameters<Kubectl['run']>) => kubectlOf(home).run(...call);
+  const ok = (...call: Parameters<Kubectl['ok']>) => kubectlOf(home).ok(...call);
+  const table = (...call: Parameters<Kubectl['table']>) => kubectlOf(home).table(...call);
 
   it('knows the server', async () => {
     expect(await ok('version')).toMatch(/Server Version: v1\.32\./);
@@ -262,7 +227,7 @@ describeWith(['kubectl'], 'kubectl', () => {
   it('watches', async () => {
     await ok('create namespace watched');
     const child = spawn('kubectl', ['get', 'configmaps', '-n', 'watched', '-w', '--no-headers'], {
-      env: environment(),
+      env: kubectlOf(home).environment,
     });
     let seen = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -323,6 +288,171 @@ describeWith(['kubectl'], 'kubectl', () => {
     const gone = ok('wait --for=delete configmap/awaited --timeout=20s');
     await ok('delete configmap awaited');
     await gone;
+  });
+
+  const refused = (...call: Parameters<Kubectl['refused']>) => kubectlOf(home).refused(...call);
+
+  it('creates a TLS secret of files, and refuses a key of another certificate', async () => {
+    const { server, client } = api.pki;
+    const file = (name: string, content: string) => {
+      writeFileSync(join(home, name), content, { mode: 0o600 });
+      return join(home, name);
+    };
+    const cert = file('tls.crt', server.certificate);
+    expect(await ok(`create secret tls pair --cert=${cert} --key=${file('tls.key', server.key)}`)).toBe(
+      'secret/pair created\n',
+    );
+    expect(await table('get secret pair')).toMatchObject([{ TYPE: 'kubernetes.io/tls', DATA: '2' }]);
+    expect(await refused(`create secret tls other --cert=${cert} --key=${file('other.key', client.key)}`)).toContain(
+      'private key does not match public key',
+    );
+  });
+
+  it('prints in every form', async () => {
+    await ok('create configmap forms --from-literal=a=1');
+    expect(await ok('get cm forms -o name')).toBe('configmap/forms\n');
+    expect(await ok('get cm forms -o jsonpath={.data.a}')).toBe('1');
+    expect(JSON.parse(await ok('get cm forms -o json'))).toMatchObject({ kind: 'ConfigMap', data: { a: '1' } });
+    expect(await ok('get cm forms -o yaml')).toContain('data:\n  a: "1"\nkind: ConfigMap');
+    expect(await ok('get cm forms -o custom-columns=N:.metadata.name,A:.data.a')).toMatch(/^N +A\nforms +1\n$/);
+    expect(await ok('get cm forms -o go-template={{.data.a}}')).toBe('1');
+    expect(await ok('get cm --field-selector=metadata.name=forms --no-headers')).toMatch(/^forms +1 +\d+s\n$/);
+    expect(await ok('get cm,secret --sort-by=.metadata.name -o name')).toContain('configmap/forms');
+    expect(await ok('get cm forms --show-labels')).toContain('<none>');
+  });
+
+  it('patches in three ways, and says what is wrong with a patch', async () => {
+    await ok('create configmap patched --from-literal=a=1');
+    const patch = (type: string, text: string) => ['patch', 'cm', 'patched', `--type=${type}`, '-p', text];
+    await ok(patch('strategic', '{"data":{"b":"2"}}'));
+    await ok(patch('merge', '{"data":{"c":"3","a":null}}'));
+    await ok(patch('json', '[{"op":"replace","path":"/data/b","value":"two"}]'));
+    expect(await ok('get cm patched -o jsonpath={.data}')).toBe('{"b":"two","c":"3"}');
+    expect(await refused(patch('json', '[{"op":"replace","path":"/data/x/y","value":"1"}]'))).toContain(
+      'replace operation does not apply: doc is missing path: "/data/x/y"',
+    );
+    expect(await refused(patch('json', '[{"op":"test","path":"/data/b","value":"no"}]'))).toContain(
+      'testing value /data/b failed',
+    );
+    expect(await refused(patch('merge', '{"data":{"b":2}}'))).toContain('data.b');
+    expect(await refused('patch gw nope --type=merge -p {}')).toBe(
+      'Error from server (NotFound): gateways.networking.istio.io "nope" not found\n',
+    );
+    expect(await refused('patch gw nope --type=strategic -p {}')).toContain('not found');
+  });
+
+  it('changes nothing in a dry run on the server, and shows what it would', async () => {
+    expect(await ok('create configmap dry --from-literal=a=1 --dry-run=server')).toBe(
+      'configmap/dry created (server dry run)\n',
+    );
+    expect(await refused('get cm dry')).toBe('Error from server (NotFound): configmaps "dry" not found\n');
+    await ok('create configmap dry --from-literal=a=1');
+    expect(await ok('delete cm dry --dry-run=server')).toBe('configmap "dry" deleted (server dry run)\n');
+    expect(await ok('label cm dry a=b --dry-run=server')).toContain('labeled');
+    expect(await ok('get cm dry -o jsonpath={.metadata.labels}')).toBe('');
+    expect(await refused('apply --dry-run=server -f -', GATEWAY.replace('number: 80', 'number: 80000'))).toContain(
+      '80000 is no port number',
+    );
+  });
+
+  it('deletes what an object owns with it, before it, or not at all', async () => {
+    const owned = (kind: string) => ok(`get ${kind} -l app=owner -o name`);
+    for (const how of ['background', 'foreground', 'orphan']) {
+      await ok('create deployment owner --image=example.com/web:1 --replicas=0');
+      const uid = await ok('get deployment owner -o jsonpath={.metadata.uid}');
+      const owner = `{apiVersion: apps/v1, kind: Deployment, name: owner, uid: ${uid}, blockOwnerDeletion: true}`;
+      await ok(
+        'create -f -',
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: owned, labels: {app: owner}, ownerReferences: [${owner}]}`,
+      );
+      expect(await ok(`delete deployment owner --cascade=${how}`)).toBe('deployment.apps "owner" deleted\n');
+      if (how === 'orphan') expect(await owned('cm')).toBe('configmap/owned\n');
+      else await api.until('what it owned is gone', async () => (await owned('cm')) === '');
+      expect(await owned('deployments')).toBe('');
+    }
+    expect(await ok('get cm owned -o jsonpath={.metadata.ownerReferences}')).toBe('');
+  });
+
+  it('makes tokens of ServiceAccounts, which may do what a binding grants', async () => {
+    await ok('create serviceaccount ci');
+    const token = (await ok('create token ci --duration=1h')).trim();
+    const asCi = (args: string) => ['--kubeconfig=/dev/null', ...server(), `--token=${token}`, ...args.split(' ')];
+    expect(await ok(asCi('auth whoami -o jsonpath={.status.userInfo.username}'))).toBe(
+      'system:serviceaccount:default:ci',
+    );
+    expect(await refused(asCi('get gateways.networking.istio.io'))).toBe(
+      'Error from server (Forbidden): gateways.networking.istio.io is forbidden: User "system:serviceaccount:default:ci" cannot list resource "gateways" in API group "networking.istio.io" in the namespace "default"\n',
+    );
+    await ok('create rolebinding ci --clusterrole=view --serviceaccount=default:ci');
+    await ok(asCi('get gateways.networking.istio.io'));
+    expect((await kubectl('auth can-i list secrets --as=system:serviceaccount:default:ci')).stdout).toBe('no\n');
+    expect(await ok('auth can-i list pods --as=system:serviceaccount:default:ci')).toBe('yes\n');
+    expect(await refused('create token nobody')).toBe(
+      'error: failed to create token: serviceaccounts "nobody" not found\n',
+    );
+    expect(await refused('create token ci --duration=1m')).toContain('less than 10 minutes');
+  });
+
+  /** Flags that lead to the server without credentials. */
+  function server(): string[] {
+    writeFileSync(join(home, 'ca.crt'), api.pki.ca);
+    return [`--server=${api.server.url}`, `--certificate-authority=${join(home, 'ca.crt')}`];
+  }
+
+  it('gets nothing with wrong credentials, none, or a server that is not the one of the kubeconfig', async () => {
+    const stranger = (more: string[]) => refused(['--kubeconfig=/dev/null', ...more, 'get', 'secrets']);
+    expect(await stranger([...server(), '--token=wrong'])).toContain('Unauthorized');
+    expect(await stranger([...server(), '--username=x', '--password=y'])).toContain('Unauthorized');
+    expect(await stranger([`--server=${api.server.url}`, `--token=${api.pki.token}`])).toContain(
+      'certificate signed by unknown authority',
+    );
+  });
+
+  it('describes every kind there is', async () => {
+    const kinds = (await ok('api-resources --verbs=list,get -o name')).trim().split('\n');
+    expect(kinds.length).toBeGreaterThan(35);
+    await ok('create -f -', GATEWAY.replace('coolstore-gateway', 'described'));
+    for (const kind of kinds) {
+      const { code, stderr } = await kubectl(['describe', kind]);
+      expect({ kind, code, stderr: stderr.replace(/^No resources found.*\n/, '') }).toEqual({
+        kind,
+        code: 0,
+        stderr: '',
+      });
+    }
+    expect(await ok('describe gw described')).toMatch(
+      /Kind: +Gateway[\s\S]*Servers:\n +Hosts:\n +webapp.istioinaction.io/,
+    );
+    expect(await ok('describe node limen')).toMatch(/Ready +True/);
+  });
+
+  it('explains fields of every group', async () => {
+    for (const [path, text] of [
+      ['gateway.spec.servers.tls.mode', 'FIELD: mode <string>'],
+      ['httproute.spec.rules.matches.path.type', 'FIELD: type <string>'],
+      ['deployment.spec.strategy.rollingUpdate', 'FIELD: rollingUpdate'],
+      ['telemetry.spec.tracing', 'FIELD: tracing'],
+    ] as const)
+      expect(await ok(`explain ${path}`)).toContain(text);
+    expect((await kubectl('explain gateway.spec.nope')).stderr).toContain('field "nope" does not exist');
+  });
+
+  it('says clearly what there is not', async () => {
+    expect(await refused('get hpa')).toBe('error: the server doesn\'t have a resource type "hpa"\n');
+    await ok('create deployment scaled --image=example.com/web:1');
+    expect(await refused('autoscale deployment scaled --max=3')).toMatch(
+      /^Error from server \(NotFound\): .*: there are no horizontalpodautoscalers in autoscaling\/v\d here \(kubectl api-resources/,
+    );
+    expect(await refused('top nodes')).toBe('error: Metrics API not available\n');
+    expect(await refused('create job x --image=example.com/web:1')).toContain('there are no jobs in batch/v1 here');
+    expect(await refused('get gatway')).toContain('the server doesn\'t have a resource type "gatway"');
+  });
+
+  it('shows its own configuration without the keys', async () => {
+    const view = await ok('config view');
+    expect(view).toContain(`server: ${api.server.url}`);
+    expect(view).toContain('client-key-data: DATA+OMITTED');
+    expect(await ok('config current-context')).toBe('limen\n');
   });
 
   it('warns of kinds that are stored and not served', async () => {

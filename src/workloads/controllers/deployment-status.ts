@@ -8,7 +8,7 @@ type Status = NonNullable<Deployment['status']>;
 type Condition = NonNullable<Status['conditions']>[number];
 
 /**
- * @param current the ReplicaSet of the present template
+ * @param current the ReplicaSet of the present template; a paused Deployment may have none
  * @param sets all of its ReplicaSets
  * @param now milliseconds since the epoch
  */
@@ -32,11 +32,13 @@ export function deploymentStatus(
   const isAvailable = availableReplicas >= desired - maxUnavailable(deployment, desired);
   const conditions = [
     isAvailable
-      ? condition('Available', true, 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
-      : condition('Available', false, 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.'),
-    isComplete
-      ? condition('Progressing', true, 'NewReplicaSetAvailable', `ReplicaSet "${set}" has successfully progressed.`)
-      : condition('Progressing', true, 'ReplicaSetUpdated', `ReplicaSet "${set}" is progressing.`),
+      ? condition('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
+      : condition('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.'),
+    deployment.spec?.paused === true
+      ? condition('Progressing', 'Unknown', 'DeploymentPaused', 'Deployment is paused')
+      : isComplete
+        ? condition('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet "${set}" has successfully progressed.`)
+        : condition('Progressing', 'True', 'ReplicaSetUpdated', `ReplicaSet "${set}" is progressing.`),
   ];
   const others =
     deployment.status?.conditions?.filter(({ type }) => type !== 'Available' && type !== 'Progressing') ?? [];
@@ -50,8 +52,7 @@ export function deploymentStatus(
     conditions: [...conditions, ...others],
   };
 
-  function condition(type: string, is: boolean, reason: string, message: string): Condition {
-    const status = is ? 'True' : 'False';
+  function condition(type: string, status: string, reason: string, message: string): Condition {
     const old = deployment.status?.conditions?.find((each) => each.type === type);
     const time = timestamp(now);
     const isSame = old?.status === status && old.reason === reason && old.message === message;

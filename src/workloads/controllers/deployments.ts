@@ -55,7 +55,9 @@ function reconcile(name: string, snapshot: Snapshot, now: number): Edit[] {
 
   const current = owned.find((set) => isOf(set, deployment));
   const before = owned.filter((set) => set !== current);
-  const revision = revisionOf(current, before);
+  // While it is paused, a new template makes no ReplicaSet, and what is there stays the present revision.
+  const isPaused = deployment.spec.paused === true;
+  const revision = current === undefined && isPaused ? newestOf(before) : revisionOf(current, before);
   const desired = deployment.spec.replicas ?? 1;
   const { replicas, surge } = rollOut({
     deployment,
@@ -68,11 +70,13 @@ function reconcile(name: string, snapshot: Snapshot, now: number): Edit[] {
   });
 
   const next: ReplicaSet[] = [];
-  if (current === undefined) {
+  if (current !== undefined) next.push(scaled(current, replicas.current));
+  else if (!isPaused) {
     const fresh = newReplicaSet(deployment, replicas.current, revision, desired + surge, snapshot);
     next.push(fresh);
     edits.push({ put: fresh, ...scaling(deployment, fresh.metadata.name, 0, replicas.current) });
-  } else next.push(scaled(current, replicas.current));
+  }
+  const present = next[0];
   for (const [index, set] of before.entries()) next.push(scaled(set, replicas.before[index] ?? 0));
   for (const set of owned) {
     const to = next.find(({ metadata }) => metadata.name === set.metadata.name) as ReplicaSet;
@@ -95,9 +99,12 @@ function reconcile(name: string, snapshot: Snapshot, now: number): Edit[] {
   retired.sort((a, b) => numberOf(a) - numberOf(b));
   for (const set of retired.slice(0, Math.max(retired.length - history, 0))) edits.push({ delete: set });
 
-  const status = deploymentStatus(deployment, next[0], next, now);
-  const annotations = { ...deployment.metadata.annotations, [REVISION]: revision };
-  if (!isDeepStrictEqual(status, deployment.status) || deployment.metadata.annotations?.[REVISION] !== revision)
+  const status = deploymentStatus(deployment, present, next, now);
+  const annotations = { ...deployment.metadata.annotations, ...(revision === '0' ? {} : { [REVISION]: revision }) };
+  if (
+    !isDeepStrictEqual(status, deployment.status) ||
+    deployment.metadata.annotations?.[REVISION] !== annotations[REVISION]
+  )
     edits.push({ put: { ...deployment, metadata: { ...deployment.metadata, annotations }, status } });
   return edits;
 }
@@ -181,9 +188,14 @@ function withAnnotations(to: ReplicaSet, set: ReplicaSet, wanted: Record<string,
 
 /** The number of the present template's roll-out: a template that comes back gets a new one. */
 function revisionOf(current: ReplicaSet | undefined, before: readonly ReplicaSet[]): string {
-  const newest = Math.max(0, ...before.map(numberOf));
+  const newest = Number(newestOf(before));
   const own = current === undefined ? 0 : numberOf(current);
   return String(own > newest ? own : newest + 1);
+}
+
+/** `0` where there is none. */
+function newestOf(sets: readonly ReplicaSet[]): string {
+  return String(Math.max(0, ...sets.map(numberOf)));
 }
 
 function numberOf({ metadata }: ReplicaSet): number {

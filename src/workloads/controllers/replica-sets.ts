@@ -89,7 +89,8 @@ function selects(set: ReplicaSet, pod: Pod): boolean {
 }
 
 function withOwners(pod: Pod, ownerReferences: NonNullable<Pod['metadata']['ownerReferences']>): Pod {
-  return { ...pod, metadata: { ...pod.metadata, ownerReferences } };
+  const { ownerReferences: _, ...metadata } = pod.metadata;
+  return { ...pod, metadata: ownerReferences.length === 0 ? metadata : { ...metadata, ownerReferences } };
 }
 
 /** Asks a pod to go; one that no node has is gone at once. */

@@ -39,6 +39,7 @@ describe('the environment of a container', () => {
         ],
       }),
     ).toEqual({
+      HOSTNAME: 'catalog-1',
       PLAIN: 'as written',
       NAME: 'catalog-1',
       NAMESPACE: 'shop',
@@ -60,7 +61,7 @@ describe('the environment of a container', () => {
           { name: 'D', valueFrom: { secretKeyRef: { name: 'none', key: 'K', optional: true } } },
         ],
       }),
-    ).toEqual({ A: '1', S_K: 'secret', B: '1', C: 'secret' });
+    ).toEqual({ HOSTNAME: 'catalog-1', A: '1', S_K: 'secret', B: '1', C: 'secret' });
   });
 
   it('cannot be had where what it refers to is missing', () => {

@@ -14,7 +14,7 @@ export class ContainerConfigError extends Error {
 }
 
 /**
- * What a container's `env` and `envFrom` come to.
+ * What a container's `env` and `envFrom` come to, beside `HOSTNAME`: the name of its pod.
  *
  * @param ip the pod's address
  * @throws ContainerConfigError when a ConfigMap, Secret or key that is not optional is missing
@@ -26,7 +26,7 @@ export function environmentOf(
   snapshot: Snapshot,
 ): Record<string, string> {
   const namespace = pod.metadata.namespace ?? '';
-  const environment: Record<string, string> = {};
+  const environment: Record<string, string> = { HOSTNAME: pod.metadata.name };
   for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
     const [kind, reference] =
       configMapRef !== undefined ? (['ConfigMap', configMapRef] as const) : (['Secret', secretRef] as const);
