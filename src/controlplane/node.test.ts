@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { VHDS_FEATURE } from '../xds/resources.ts';
 import { parseNode } from './node.ts';
 
 const ID = 'router~10.0.0.1~istio-ingressgateway-abc.istio-system~istio-system.svc.cluster.local';
@@ -21,12 +22,18 @@ describe('parseNode', () => {
       labels: { istio: 'ingressgateway' },
       cluster: 'gateway',
       http2: true,
+      vhds: false,
     });
   });
 
   it('knows Limen’s own proxy, which speaks no HTTP/2 to upstreams yet', () => {
     expect(parseNode(create(NodeSchema, { id: ID, userAgentName: 'limen' })).http2).toBe(false);
     expect(parseNode(create(NodeSchema, { id: ID, userAgentName: 'envoy' })).http2).toBe(true);
+  });
+
+  it('knows by its features who takes virtual hosts as resources of their own', () => {
+    expect(parseNode(create(NodeSchema, { id: ID, clientFeatures: [VHDS_FEATURE] })).vhds).toBe(true);
+    expect(parseNode(create(NodeSchema, { id: ID, userAgentName: 'limen' })).vhds).toBe(false);
   });
 
   it('takes the namespace from the id when the metadata has none, and no labels for no labels', () => {

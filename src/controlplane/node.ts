@@ -2,6 +2,7 @@
 
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { VHDS_FEATURE } from '../xds/resources.ts';
 import { BIND_METADATA, type Bind, parseBind } from './bind.ts';
 
 /** A proxy, as the translation sees it. */
@@ -17,6 +18,8 @@ export interface ProxyNode {
   readonly cluster: string;
   /** Whether it can speak HTTP/2 to upstreams: Limen's own proxy, by its user agent name, can't yet. */
   readonly http2: boolean;
+  /** Whether it takes virtual hosts as resources of their own, beside their route configurations. */
+  readonly vhds?: boolean | undefined;
   /** `grpc` for an application whose gRPC library is the client: it names what it wants, and gets that in the form gRPC takes. */
   readonly generator?: 'grpc' | undefined;
   /** Where it binds its listeners, for an Envoy that does not do so by itself. */
@@ -53,6 +56,7 @@ export function parseNode(node: Node): ProxyNode {
     labels: labelsOf(metadata.LABELS),
     cluster: node.cluster,
     http2: node.userAgentName !== LIMEN,
+    vhds: node.clientFeatures.includes(VHDS_FEATURE),
     generator: metadata.GENERATOR === 'grpc' ? 'grpc' : undefined,
     bind: parseBind(metadata[BIND_METADATA]),
   };

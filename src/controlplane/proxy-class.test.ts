@@ -73,6 +73,7 @@ describe('classOf', () => {
     ['other labels', node('a', { labels: { istio: 'egressgateway' } })],
     ['another type', node('a', { type: 'sidecar' })],
     ['no HTTP/2 to upstreams', node('a', { http2: false })],
+    ['virtual hosts as resources of their own', node('a', { vhds: true })],
     ['a gRPC library as its client', node('a', { generator: 'grpc' })],
     ['a pod with another port of that name', node('other')],
     ['no pod', node('unknown')],
@@ -98,7 +99,7 @@ describe('classOf', () => {
     const { resources } = translate(context(pod('a')), watched);
     expect([...resources.values()].map((ofType) => ofType.size > 0)).toEqual([true, true, true, true, false]);
     // `id` keys what is remembered, `podName` leads to the pod.
-    expect([...read].sort()).toEqual(['bind', 'generator', 'http2', 'id', 'labels', 'namespace', 'podName']);
+    expect([...read].sort()).toEqual(['bind', 'generator', 'http2', 'id', 'labels', 'namespace', 'podName', 'vhds']);
   });
 
   it('translates to the same for all of a class', () => {

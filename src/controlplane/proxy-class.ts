@@ -20,6 +20,7 @@ export function classOf(context: PushContext, node: ProxyNode): ProxyNode {
     node.type,
     node.namespace,
     node.http2,
+    node.vhds ?? false,
     node.generator ?? null,
     node.bind ?? null,
     Object.entries(labels).sort(byFirst),

@@ -5,6 +5,8 @@ import { issueCertificate } from '../apiserver/pki/issue.ts';
 import type { ResourceObject } from '../resources/object.ts';
 import { Snapshot } from '../resources/snapshot.ts';
 import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { VirtualHostSchema } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type ResourceSet, TypeUrl } from '../xds/resources.ts';
 import type { ProxyNode } from './node.ts';
@@ -102,6 +104,38 @@ describe('a translation after another', () => {
     expect(next.get(TypeUrl.Listener)?.get('0.0.0.0_80')?.version).toBe(
       first.get(TypeUrl.Listener)?.get('0.0.0.0_80')?.version,
     );
+  });
+});
+
+describe('a proxy that takes virtual hosts by themselves', () => {
+  const node: ProxyNode = { ...NODE, vhds: true };
+  const fixed = [gateway(HTTP), service('shop')];
+  const others = Array.from({ length: 50 }, (_, index) => virtualService(`vs-${index}`));
+  const translated = (objects: ResourceObject[], previous?: ReturnType<typeof createPushContext>) => {
+    const context = createPushContext(Snapshot.of([...fixed, ...objects]), previous);
+    return { context, resources: translate(context, node).resources };
+  };
+
+  it('has the same as one that takes them in their route configuration', () => {
+    const { context, resources } = translated(others);
+    const routes = (set: ResourceSet) =>
+      fromBinary(
+        RouteConfigurationSchema,
+        set.get(TypeUrl.RouteConfiguration)?.get('http.80')?.any.value ?? new Uint8Array(),
+      );
+    const inside = routes(translate(context, NODE).resources);
+    const apart = [...(resources.get(TypeUrl.VirtualHost) ?? [])];
+    expect(apart.map(([name]) => name)).toEqual(inside.virtualHosts.map(({ name }) => `http.80/${name}`));
+    expect(apart.map(([, { any }]) => fromBinary(VirtualHostSchema, any.value))).toEqual(inside.virtualHosts);
+    const { vhds, ...rest } = routes(resources);
+    expect(vhds?.configSource?.configSourceSpecifier.case).toBe('ads');
+    expect({ ...rest, virtualHosts: inside.virtualHosts }).toEqual(inside);
+  });
+
+  it('has one resource that is new when one of many VirtualServices changed', () => {
+    const before = translated(others);
+    const after = translated(others.with(25, virtualService('vs-25', '/changed')), before.context);
+    expect(changed(before.resources, after.resources)).toEqual(['http.80/vs-25.example:80']);
   });
 });
 

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { TypeUrl } from '../xds/resources.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts';
 import * as xds from './test-support.ts';
@@ -84,6 +85,19 @@ async function body(url: string): Promise<string> {
   return (await fetch(url, { headers: { connection: 'close' } })).text();
 }
 
+/** The status and the body of one answer to a host. */
+function answer(port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, headers: { host }, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(`${response.statusCode} ${text}`));
+    }).on('error', reject);
+  });
+}
+
 /** Asks until the answer is the wanted one: for what follows a push. */
 async function eventually<Value>(ask: () => Promise<Value> | Value, wanted: (value: Value) => boolean): Promise<Value> {
   for (;;) {
@@ -141,6 +155,91 @@ describe.each([1, 2])('a data plane of %d workers', (workers) => {
       () => body(url),
       (text) => text === 'a',
     );
+  });
+
+  it('serves virtual hosts that come by themselves, each as it changes', async () => {
+    const [a, b] = [await upstream('a'), await upstream('b')];
+    const clusters = {
+      clusters: [xds.cluster('a'), xds.cluster('b')],
+      endpoints: [xds.endpoints('a', a), xds.endpoints('b', b)],
+    };
+    const gateway = (hosts: Record<string, string>) =>
+      httpGateway(a, { ...clusters, routes: [xds.routesWithVhds('http.8080')], virtualHosts: xds.virtualHosts(hosts) });
+    const control = await controlPlane(gateway({ 'http.8080/x.test': 'a', 'http.8080/y.test': 'b' }));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const ask = (host: string) => answer(portOf(proxy), host);
+    expect([await ask('x.test'), await ask('y.test'), await ask('z.test')]).toEqual(['200 a', '200 b', '404 ']);
+    control.set(gateway({ 'http.8080/x.test': 'b', 'http.8080/z.test': 'a' }));
+    await eventually(
+      () => ask('z.test'),
+      (text) => text === '200 a',
+    );
+    expect([await ask('x.test'), await ask('y.test')]).toEqual(['200 b', '404 ']);
+    const dump = await body(`http://127.0.0.1:${proxy.adminPort}/config_dump?resource=dynamic_route_configs`);
+    const [{ route_config: shown }] = JSON.parse(dump).configs;
+    expect(shown.virtual_hosts.map(({ name }: { name: string }) => name)).toEqual(['x.test', 'z.test']);
+    const subscriptions = control.server.clients()[0]?.subscriptions ?? [];
+    expect(subscriptions.find(({ typeUrl }) => typeUrl === TypeUrl.VirtualHost)).toMatchObject({ resources: 2 });
+  });
+
+  it('answers for every host without a gap while route configurations and virtual hosts change places', async () => {
+    const port = await upstream('hello');
+    const apart = httpGateway(port, {
+      routes: [xds.routesWithVhds('http.8080')],
+      virtualHosts: xds.virtualHosts({ 'http.8080/x.test': 'a' }),
+    });
+    const control = await controlPlane(httpGateway(port));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const answers = new Set<string>();
+    for (const resources of [apart, httpGateway(port), apart, httpGateway(port)]) {
+      control.set(resources);
+      const settled = () =>
+        control.server
+          .clients()[0]
+          ?.subscriptions.every(({ sentVersion, ackedVersion }) => sentVersion === ackedVersion);
+      do answers.add(await answer(portOf(proxy), 'x.test'));
+      while (!settled());
+      answers.add(await answer(portOf(proxy), 'x.test'));
+    }
+    expect([...answers]).toEqual(['200 hello']);
+  });
+
+  it('refuses the virtual host that it can not serve, says why, and takes the others', async () => {
+    const gateway = (more: Record<string, VirtualHost>) =>
+      httpGateway(0, {
+        routes: [xds.routesWithVhds('http.8080')],
+        virtualHosts: { ...xds.virtualHosts({ 'http.8080/x.test': 'a' }), ...more },
+      });
+    const control = await controlPlane(gateway({}));
+    const proxy = await start(control, { workers });
+    await proxy.ready;
+    const redirect = (host: string) =>
+      create(VirtualHostSchema, {
+        name: host,
+        domains: [host],
+        routes: [
+          {
+            match: { pathSpecifier: { case: 'prefix', value: '/' } },
+            action: { case: 'directResponse', value: { status: 204 } },
+          },
+        ],
+      });
+    control.set(
+      gateway({
+        'http.8080/bad': create(VirtualHostSchema, { name: 'bad', domains: ['x.test'] }),
+        'http.8080/z.test': redirect('z.test'),
+      }),
+    );
+    const reason = await eventually(
+      () => refusal(control, TypeUrl.VirtualHost),
+      (text) => text !== undefined,
+    );
+    expect(reason).toBe(
+      'RouteConfiguration http.8080: virtual_hosts[bad].domains: "x.test" stands in two virtual hosts; every domain may stand in one',
+    );
+    expect(await answer(portOf(proxy), 'z.test')).toBe('204 ');
   });
 
   it('finishes requests under way on the old configuration while new ones take the new', async () => {

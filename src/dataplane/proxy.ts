@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { AdsClient, type AdsClientOptions } from '../xds/client.ts';
 import type { Node } from '../xds/gen/envoy/config/core/v3/base_pb.js';
-import { TypeUrl } from '../xds/resources.ts';
+import { TypeUrl, VHDS_FEATURE } from '../xds/resources.ts';
 import type { ClientTls } from '../xds/tls.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { RunningEndpoint } from './admin/http-endpoint.ts';
@@ -78,7 +78,9 @@ const DEFAULT_UPDATE_DRAIN_SECONDS = 45;
  * @throws ConfigError when a published port or the admin port can't be bound: what, where, what to do
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const { log, node, bind } = options;
+  const { log, bind } = options;
+  const features = options.xdsVariant === 'state of the world' ? [] : [VHDS_FEATURE];
+  const node: Node = { ...options.node, clientFeatures: [...options.node.clientFeatures, ...features] };
   const startTime = Date.now();
   const drainMs = (options.drainSeconds ?? DEFAULT_DRAIN_SECONDS) * 1000;
   const updateDrainMs = (options.updateDrainSeconds ?? DEFAULT_UPDATE_DRAIN_SECONDS) * 1000;
@@ -254,6 +256,7 @@ const UPDATE_STATS: Record<TypeUrl, string> = {
   [TypeUrl.Listener]: 'listener_manager.lds',
   [TypeUrl.Cluster]: 'cluster_manager.cds',
   [TypeUrl.RouteConfiguration]: 'control_plane.rds',
+  [TypeUrl.VirtualHost]: 'control_plane.vhds',
   [TypeUrl.ClusterLoadAssignment]: 'control_plane.eds',
   [TypeUrl.Secret]: 'control_plane.sds',
 };

@@ -14,6 +14,7 @@ import {
   FilterChainSchema,
 } from '../xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '../xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { RouterSchema } from '../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
@@ -106,6 +107,22 @@ export function listener(port: number, filterChains: FilterChain[], init: Init<t
   });
 }
 
+/** Virtual hosts that come by themselves, each for the domain of its name: `<route configuration>/<domain>` → its cluster. */
+export function virtualHosts(clusters: Readonly<Record<string, string>>): Record<string, VirtualHost> {
+  return Object.fromEntries(
+    Object.entries(clusters).map(([resource, cluster]) => {
+      const name = resource.slice(resource.lastIndexOf('/') + 1);
+      const [all] = routes('', cluster).virtualHosts;
+      return [resource, create(VirtualHostSchema, { name, domains: [name], routes: all?.routes ?? [] })];
+    }),
+  );
+}
+
+/** A route configuration whose virtual hosts come by themselves. */
+export function routesWithVhds(name: string): RouteConfiguration {
+  return create(RouteConfigurationSchema, { name, vhds: { configSource: ads } });
+}
+
 /** Every request of every host goes to one cluster. */
 export function routes(name: string, cluster: string): RouteConfiguration {
   return create(RouteConfigurationSchema, {
@@ -179,6 +196,8 @@ export function caSecret(name: string, ca: string): Secret {
 export interface TestResources {
   listeners?: Listener[];
   routes?: RouteConfiguration[];
+  /** By their names as resources. */
+  virtualHosts?: Record<string, VirtualHost>;
   clusters?: Cluster[];
   endpoints?: ClusterLoadAssignment[];
   secrets?: Secret[];
@@ -217,6 +236,12 @@ function encode(resources: TestResources): Map<TypeUrl, Map<string, EncodedResou
     [
       TypeUrl.RouteConfiguration,
       of((resources.routes ?? []).map((one) => encodeResource(one.name, RouteConfigurationSchema, one))),
+    ],
+    [
+      TypeUrl.VirtualHost,
+      of(
+        Object.entries(resources.virtualHosts ?? {}).map(([name, one]) => encodeResource(name, VirtualHostSchema, one)),
+      ),
     ],
     [TypeUrl.Cluster, of((resources.clusters ?? []).map((one) => encodeResource(one.name, ClusterSchema, one)))],
     [

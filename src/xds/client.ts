@@ -14,7 +14,7 @@ import {
 import { leadingName } from './decode-route-configuration.ts';
 import type { Node } from './gen/envoy/config/core/v3/base_pb.js';
 import { ResourceSchema } from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { PUSH_ORDER, shortTypeName, TypeUrl } from './resources.ts';
+import { PUSH_ORDER, shortTypeName, subscribedName, TypeUrl } from './resources.ts';
 import { decodeResource, isTypeUrl, type ResourceMessage, resourceName } from './schemas.ts';
 import { KEEPALIVE_OPTIONS, MAX_MESSAGE_BYTES } from './service.ts';
 import { type ClientTls, clientCredentials } from './tls.ts';
@@ -151,7 +151,7 @@ export class AdsClient {
     } else {
       if (sameNames(interest.names, wanted)) return;
       interest.names = wanted;
-      if (wanted !== '*') for (const name of interest.held.keys()) if (!wanted.has(name)) interest.held.delete(name);
+      for (const name of interest.held.keys()) if (!isWanted(typeUrl, name, wanted)) interest.held.delete(name);
     }
     if (this.#applying !== typeUrl) this.#request(typeUrl);
   }
@@ -295,11 +295,12 @@ export class AdsClient {
       .map((received) => decode(typeUrl, received, held))
       .filter((resource) => resource !== undefined)
       // A name that was dropped while the response was under way.
-      .filter(({ name }) => names === '*' || names.has(name));
+      .filter(({ name }) => isWanted(typeUrl, name, names));
+    if (!response.ownVersions) refuseVirtualHosts(resources);
     const removed = response.removed ?? namesLeftOut(typeUrl, held, resources);
     const remember = (accepted: boolean) => {
       for (const resource of resources) {
-        if (interest.names !== '*' && !interest.names.has(resource.name)) continue;
+        if (!isWanted(typeUrl, resource.name, interest.names)) continue;
         held.set(resource.name, { resource, version: accepted && response.ownVersions ? resource.version : '' });
       }
       for (const name of removed) {
@@ -324,6 +325,17 @@ function sameNames(a: ReadonlySet<string> | '*', b: ReadonlySet<string> | '*'): 
   return a.size === b.size && [...a].every((name) => b.has(name));
 }
 
+function isWanted(typeUrl: TypeUrl, name: string, names: ReadonlySet<string> | '*'): boolean {
+  return names === '*' || names.has(subscribedName(typeUrl, name));
+}
+
+/** State of the world knows no names that stand for many. */
+function refuseVirtualHosts(resources: readonly DecodedResource[]): void {
+  for (const { name, message } of resources)
+    if ('vhds' in message && message.vhds !== undefined)
+      throw new Error(`RouteConfiguration ${name}: vhds: virtual hosts can be fetched over incremental xDS only`);
+}
+
 /** In state of the world, what LDS and CDS leave out is gone; the others carry what changed. */
 function namesLeftOut(
   typeUrl: TypeUrl,
@@ -344,10 +356,12 @@ function decode(
   const { any, version, name: saidName } = unwrap(received);
   if (any === undefined) return undefined;
   if (any.typeUrl !== typeUrl) throw new Error(`a resource of type ${any.typeUrl} in a response of type ${typeUrl}`);
-  const before = held.get(leadingName(any.value) ?? '')?.resource;
+  // The name of a virtual host is not all of the name it goes by.
+  const ownName = typeUrl !== TypeUrl.VirtualHost;
+  const before = held.get((ownName ? leadingName(any.value) : saidName) ?? '')?.resource;
   const unchanged = before !== undefined && asBuffer(before.any.value).equals(any.value);
   const message = unchanged ? before.message : decodeResource(typeUrl, any.value, before?.message);
-  const name = resourceName(message);
+  const name = ownName ? resourceName(message) : saidName;
   if (saidName !== '' && saidName !== name) throw new Error(`a resource called ${saidName} holds one named ${name}`);
   return { name, message, any: unchanged ? before.any : any, version };
 }

@@ -1,103 +1,9 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { MAX_RESPONSE_BYTES } from './delta.ts';
-import { NodeSchema } from './gen/envoy/config/core/v3/base_pb.js';
-import {
-  type DeltaDiscoveryRequest,
-  DeltaDiscoveryRequestSchema,
-  type DeltaDiscoveryResponse,
-} from './gen/envoy/service/discovery/v3/discovery_pb.js';
-import { type EncodedResource, type ResourceSet, shortTypeName, TypeUrl } from './resources.ts';
-import { aggregatedDiscoveryService, MAX_MESSAGE_BYTES } from './service.ts';
-import { closers, cluster, endpoints, route, serve, serverSees, setOf } from './test-support.ts';
-
-type Init = MessageInitShape<typeof DeltaDiscoveryRequestSchema>;
-
-/** A client that speaks the protocol word by word. */
-class ScriptedClient {
-  readonly #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
-  readonly #responses: DeltaDiscoveryResponse[] = [];
-  readonly ended: Promise<{ code: status; details: string }>;
-  #waiting: ((response: DeltaDiscoveryResponse) => void) | undefined;
-  #barriers = 0;
-
-  constructor(port: number) {
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    });
-    const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryService.deltaAggregatedResources;
-    this.#call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    this.#call.on('error', () => {});
-    this.ended = new Promise((resolve) => this.#call.on('status', resolve));
-    closers.push(() => {
-      this.#call.cancel();
-      client.close();
-    });
-  }
-
-  request(typeUrl: string, init: Init = {}): void {
-    this.#call.write(
-      create(DeltaDiscoveryRequestSchema, { typeUrl, node: create(NodeSchema, { id: 'node-1' }), ...init }),
-    );
-  }
-
-  subscribe(typeUrl: string, ...resourceNamesSubscribe: string[]): void {
-    this.request(typeUrl, { resourceNamesSubscribe });
-  }
-
-  unsubscribe(typeUrl: string, ...resourceNamesUnsubscribe: string[]): void {
-    this.request(typeUrl, { resourceNamesUnsubscribe });
-  }
-
-  ack({ typeUrl, nonce }: DeltaDiscoveryResponse, init: Init = {}): void {
-    this.request(typeUrl, { responseNonce: nonce, ...init });
-  }
-
-  nack(response: DeltaDiscoveryResponse, message: string): void {
-    this.ack(response, { errorDetail: { code: 13, message } });
-  }
-
-  next(): Promise<DeltaDiscoveryResponse> {
-    // Only a client that asks reads.
-    if (this.#call.listenerCount('data') === 0)
-      this.#call.on('data', (response: DeltaDiscoveryResponse) => {
-        const waiting = this.#waiting;
-        this.#waiting = undefined;
-        if (waiting === undefined) this.#responses.push(response);
-        else waiting(response);
-      });
-    const response = this.#responses.shift();
-    if (response !== undefined) return Promise.resolve(response);
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
-    });
-  }
-
-  /** The next response, accepted. */
-  async take(): Promise<DeltaDiscoveryResponse> {
-    const response = await this.next();
-    this.ack(response);
-    return response;
-  }
-
-  /** Resolves once the server has handled what was sent; fails where it had answered anything. Uses SDS, which the test must not. */
-  async expectSilence(): Promise<void> {
-    this.subscribe(TypeUrl.Secret, `barrier-${++this.#barriers}`);
-    expect(spell(await this.take())).toBe(`SDS -barrier-${this.#barriers}`);
-  }
-
-  hangUp(): void {
-    this.#call.cancel();
-  }
-}
-
-/** `CDS a b -c`: the type of a response, the names in it, and those it removes. */
-function spell({ typeUrl, resources, removedResources }: DeltaDiscoveryResponse): string {
-  const names = resources.map((resource) => resource.name);
-  return [shortTypeName(typeUrl), ...names, ...removedResources.map((name) => `-${name}`)].join(' ');
-}
+import { type EncodedResource, type ResourceSet, TypeUrl } from './resources.ts';
+import { ScriptedClient, spell } from './scripted-client.ts';
+import { cluster, endpoints, route, serve, serverSees, setOf } from './test-support.ts';
 
 describe('wildcard subscriptions', () => {
   test('a first request without names is one for all of LDS or CDS; changes and removals follow by name', async () => {
@@ -296,17 +202,7 @@ describe('ACK and NACK', () => {
     const { port } = await serve(setOf({ Cluster: names.map((name) => cluster(name)) }));
     const client = new ScriptedClient(port);
     client.subscribe(TypeUrl.Cluster);
-    const accepted = new Set<string>();
-    for (let left = 9; left > 0 && accepted.size < 4; left--) {
-      const response = await client.next();
-      const carried = response.resources.map(({ name }) => name);
-      if (carried.includes('c3')) client.nack(response, 'c3 is bad');
-      else {
-        for (const name of carried) accepted.add(name);
-        client.ack(response);
-      }
-    }
-    expect([...accepted].sort()).toEqual(['c1', 'c2', 'c4', 'c5']);
+    expect(await client.takeAllBut('c3', 4)).toEqual(['c1', 'c2', 'c4', 'c5']);
   });
 
   test('one response of a type is under way at a time; a slow client then gets the newest, not each in between', async () => {

@@ -10,7 +10,8 @@ import {
   ResourceSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.js';
 import { changedNames } from './resource-changes.ts';
-import { type EncodedResource, TypeUrl } from './resources.ts';
+import { type EncodedResource, subscribedName, TypeUrl } from './resources.ts';
+import { MAX_MESSAGE_BYTES } from './service.ts';
 import { SetVersion } from './set-version.ts';
 import type { ProtocolVariant } from './stream.ts';
 import { type NextResponse, NOTHING, type RequestKind, type Resources, Subscription } from './subscription.ts';
@@ -21,12 +22,21 @@ import { type NextResponse, NOTHING, type RequestKind, type Resources, Subscript
  */
 export const MAX_RESPONSE_BYTES = 3 * 1024 * 1024;
 
+/**
+ * Of virtual hosts: a table of routes is taken as a whole, as in RDS, so that no host is unknown for as long as the rest of the first answer is on its
+ * way. Half of what Limen's proxy takes.
+ */
+const MAX_VIRTUAL_HOSTS_BYTES = MAX_MESSAGE_BYTES / 2;
+
 /** What a resource costs in a response beside its content and its names: tags, lengths, version, type URL. */
 const OVERHEAD_BYTES = 120;
 
 /** One type on one stream. */
 export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   readonly #hasWildcard: boolean;
+  /** A name stands for all resources below it. */
+  readonly #namesStandForMany: boolean;
+  readonly #maxBytes: number;
   #opened = false;
   /** Name → version of what the client was last sent, accepted or not, or said it has. '' where that is not known. */
   readonly #held = new Map<string, string>();
@@ -38,6 +48,8 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   constructor(typeUrl: TypeUrl) {
     super(typeUrl);
     this.#hasWildcard = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.Cluster;
+    this.#namesStandForMany = typeUrl === TypeUrl.VirtualHost;
+    this.#maxBytes = this.#namesStandForMany ? MAX_VIRTUAL_HOSTS_BYTES : MAX_RESPONSE_BYTES;
   }
 
   get count(): number {
@@ -111,6 +123,11 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
     }
     this.named.add(name);
     if (first) this.mustAnswer = true;
+    if (this.#namesStandForMany) {
+      this.mustAnswer = true;
+      if (!first) for (const below of this.#below(name)) this.forget(below);
+      this.#compared = undefined;
+    }
     if (!first || !this.#held.has(name)) this.asked.add(name);
     this.#pending.add(name);
   }
@@ -132,6 +149,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
     if (!this.named.delete(name)) return;
     if (!this.wildcard) {
       this.#drop(name);
+      if (this.#namesStandForMany) for (const below of this.#below(name)) this.#drop(below);
       return;
     }
     // The client does not know whether the wildcard includes the name: it must be told.
@@ -150,11 +168,31 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
     if (this.#compared === available) return;
     if (this.#compared === undefined) {
       for (const name of this.#held.keys()) this.#pending.add(name);
-      for (const name of this.wildcard ? available.keys() : this.named) this.#pending.add(name);
+      if (this.#namesStandForMany) this.#expand(available);
+      else for (const name of this.wildcard ? available.keys() : this.named) this.#pending.add(name);
     } else {
       for (const name of changedNames(this.#compared, available)) if (this.wants(name)) this.#pending.add(name);
     }
     this.#compared = available;
+  }
+
+  /** What there is below the subscribed names. A name with nothing below it stays: it is told as one that does not exist. */
+  #expand(available: Resources): void {
+    const found = new Set<string>();
+    for (const name of available.keys()) {
+      if (!this.wants(name)) continue;
+      this.#pending.add(name);
+      found.add(subscribedName(this.typeUrl, name));
+    }
+    for (const name of found) {
+      this.#pending.delete(name);
+      this.asked.delete(name);
+    }
+  }
+
+  /** The names below a name of what the client has or is to be sent. */
+  #below(name: string): string[] {
+    return [...this.#held.keys(), ...this.#pending].filter((each) => subscribedName(this.typeUrl, each) === name);
   }
 
   #changes(available: Resources, keep?: () => boolean) {
@@ -175,7 +213,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
         if (held === undefined || !kept) removed.push(name);
       } else {
         bytes += resource.any.value.length + 2 * name.length + OVERHEAD_BYTES;
-        if (resources.length > 0 && bytes > MAX_RESPONSE_BYTES) break;
+        if (resources.length > 0 && bytes > this.#maxBytes) break;
         resources.push(resource);
       }
     }

@@ -8,6 +8,7 @@ import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 export const TypeUrl = {
   Listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
   RouteConfiguration: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  VirtualHost: 'type.googleapis.com/envoy.config.route.v3.VirtualHost',
   Cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
   ClusterLoadAssignment: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
   Secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
@@ -20,16 +21,19 @@ export const PUSH_ORDER: readonly TypeUrl[] = [
   TypeUrl.ClusterLoadAssignment,
   TypeUrl.Listener,
   TypeUrl.RouteConfiguration,
+  TypeUrl.VirtualHost,
   TypeUrl.Secret,
 ];
 
-/** The short name of a type in logs and tables: LDS, RDS, CDS, EDS, SDS. */
+/** The short name of a type in logs and tables: LDS, RDS, VHDS, CDS, EDS, SDS. */
 export function shortTypeName(typeUrl: string): string {
   switch (typeUrl) {
     case TypeUrl.Listener:
       return 'LDS';
     case TypeUrl.RouteConfiguration:
       return 'RDS';
+    case TypeUrl.VirtualHost:
+      return 'VHDS';
     case TypeUrl.Cluster:
       return 'CDS';
     case TypeUrl.ClusterLoadAssignment:
@@ -40,6 +44,26 @@ export function shortTypeName(typeUrl: string): string {
       return typeUrl;
   }
 }
+
+/**
+ * The name by which a resource is subscribed: its own. A virtual host is called `<route configuration>/<virtual host>`, and comes to whoever
+ * subscribed to the route configuration's name; of slashes it is the last, since hosts have none.
+ * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
+ */
+export function subscribedName(typeUrl: TypeUrl, name: string): string {
+  return typeUrl === TypeUrl.VirtualHost ? name.slice(0, Math.max(0, name.lastIndexOf('/'))) : name;
+}
+
+/** The name of a virtual host as a resource. */
+export function virtualHostName(routeConfiguration: string, virtualHost: string): string {
+  return `${routeConfiguration}/${virtualHost}`;
+}
+
+/**
+ * What a node says (`client_features`) that takes the virtual hosts of its route configurations as resources of their own, all of them unasked:
+ * Limen's proxy over incremental xDS, but not the ones before it, nor an Envoy that does not expect it.
+ */
+export const VHDS_FEATURE = 'dev.limen.vhds';
 
 /** One encoded resource. */
 export interface EncodedResource {

@@ -5,6 +5,7 @@ import { decodeRouteConfiguration } from './decode-route-configuration.ts';
 import { type Cluster, ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
+import { type VirtualHost, VirtualHostSchema } from './gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { TypeUrl } from './resources.ts';
@@ -13,6 +14,7 @@ import { TypeUrl } from './resources.ts';
 export interface ResourceMessages {
   [TypeUrl.Listener]: Listener;
   [TypeUrl.RouteConfiguration]: RouteConfiguration;
+  [TypeUrl.VirtualHost]: VirtualHost;
   [TypeUrl.Cluster]: Cluster;
   [TypeUrl.ClusterLoadAssignment]: ClusterLoadAssignment;
   [TypeUrl.Secret]: Secret;
@@ -22,9 +24,10 @@ export interface ResourceMessages {
 export type ResourceMessage = ResourceMessages[TypeUrl];
 
 /** The schema of each resource type. */
-const RESOURCE_SCHEMAS: { readonly [Url in TypeUrl]: DescMessage } = {
+export const RESOURCE_SCHEMAS: { readonly [Url in TypeUrl]: DescMessage } = {
   [TypeUrl.Listener]: ListenerSchema,
   [TypeUrl.RouteConfiguration]: RouteConfigurationSchema,
+  [TypeUrl.VirtualHost]: VirtualHostSchema,
   [TypeUrl.Cluster]: ClusterSchema,
   [TypeUrl.ClusterLoadAssignment]: ClusterLoadAssignmentSchema,
   [TypeUrl.Secret]: SecretSchema,
@@ -46,7 +49,7 @@ export function decodeResource(typeUrl: TypeUrl, bytes: Uint8Array, previous?: R
   return fromBinary(RESOURCE_SCHEMAS[typeUrl], bytes) as Message as ResourceMessage;
 }
 
-/** The name by which a resource is subscribed. */
+/** The name that a resource has in itself: the one it is known by, but for virtual hosts, which are called after their route configuration too. */
 export function resourceName(message: ResourceMessage): string {
   return 'clusterName' in message ? message.clusterName : message.name;
 }

@@ -167,7 +167,7 @@ export class ClientStream<Request extends XdsRequest, Response> {
     for (const typeUrl of PUSH_ORDER) {
       const subscription = this.#subscriptions.get(typeUrl);
       if (subscription === undefined) continue;
-      const held = typeUrl === TypeUrl.Listener || typeUrl === TypeUrl.RouteConfiguration ? this.#held() : false;
+      const held = USERS_OF_CLUSTERS.includes(typeUrl) && this.#held();
       const next = subscription.next(this.#resources.get(typeUrl), () => this.#keepsLeaving(typeUrl));
       if (next === undefined) continue;
       if (held) {
@@ -189,7 +189,7 @@ export class ClientStream<Request extends XdsRequest, Response> {
   }
 
   #routesUnsettled(): boolean {
-    return this.#unsettled(TypeUrl.Listener) || this.#unsettled(TypeUrl.RouteConfiguration);
+    return USERS_OF_CLUSTERS.some((typeUrl) => this.#unsettled(typeUrl));
   }
 
   #unsettled(typeUrl: TypeUrl): boolean {
@@ -257,6 +257,9 @@ export class ClientStream<Request extends XdsRequest, Response> {
     this.#heldSince = undefined;
   }
 }
+
+/** The types whose resources send requests to clusters. */
+const USERS_OF_CLUSTERS: readonly TypeUrl[] = [TypeUrl.Listener, TypeUrl.RouteConfiguration, TypeUrl.VirtualHost];
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 

@@ -1,7 +1,7 @@
 // What one client wants of one xDS type and what became of what it was sent: the part that both variants of the protocol share.
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 
-import type { EncodedResource, TypeUrl } from './resources.ts';
+import { type EncodedResource, subscribedName, type TypeUrl } from './resources.ts';
 
 /**
  * What a request turned out to be: `ack` and `nack` answer our last response, `narrowed` refuses a part of what was refused already,
@@ -128,7 +128,7 @@ export abstract class Subscription<Request> {
   }
 
   protected wants(name: string): boolean {
-    return this.wildcard || this.named.has(name);
+    return this.wildcard || this.named.has(subscribedName(this.typeUrl, name));
   }
 
   protected checkNames(): void {

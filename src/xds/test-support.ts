@@ -6,6 +6,7 @@ import { afterEach } from 'vitest';
 import { ClusterSchema } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
+import { VirtualHostSchema } from './gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from './resources.ts';
@@ -38,6 +39,18 @@ export const route = (name: string, content = '') =>
     RouteConfigurationSchema,
     create(RouteConfigurationSchema, { name, virtualHosts: [{ name: content, domains: ['*'] }] }),
   );
+
+/** `name` is that of the resource: `<route configuration>/<virtual host>`. */
+export const virtualHost = (name: string, content = '') =>
+  encodeResource(
+    name,
+    VirtualHostSchema,
+    create(VirtualHostSchema, { name: name.slice(name.lastIndexOf('/') + 1), domains: [content] }),
+  );
+
+/** One whose virtual hosts come by themselves. */
+export const routeWithVhds = (name: string) =>
+  encodeResource(name, RouteConfigurationSchema, create(RouteConfigurationSchema, { name, vhds: {} }));
 
 export const secret = (name: string) => encodeResource(name, SecretSchema, create(SecretSchema, { name }));
 

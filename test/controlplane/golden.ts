@@ -1,6 +1,6 @@
 // Translates the YAML of a golden file for the default gateway.
 
-import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type JsonValue, toJson } from '@bufbuild/protobuf';
 import { INTERNAL_ADDRESSES } from '../../src/controlplane/listeners/http.ts';
 import type { ProxyNode } from '../../src/controlplane/node.ts';
 import { createPushContext } from '../../src/controlplane/push-context.ts';
@@ -10,15 +10,11 @@ import { loadDocuments } from '../../src/resources/load.ts';
 import { describeKey, type ResourceObject } from '../../src/resources/object.ts';
 import { Snapshot } from '../../src/resources/snapshot.ts';
 import type { Service } from '../../src/resources/types.ts';
-import { ClusterSchema } from '../../src/xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { ClusterLoadAssignmentSchema } from '../../src/xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { ListenerSchema } from '../../src/xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { type RetryPolicy, RetryPolicySchema } from '../../src/xds/gen/envoy/config/route/v3/route_components_pb.js';
-import { RouteConfigurationSchema } from '../../src/xds/gen/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManager_InternalAddressConfigSchema } from '../../src/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { SecretSchema } from '../../src/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { typeRegistry } from '../../src/xds/registry.ts';
-import { PUSH_ORDER, type ResourceSet, shortTypeName, TypeUrl } from '../../src/xds/resources.ts';
+import { PUSH_ORDER, type ResourceSet, shortTypeName } from '../../src/xds/resources.ts';
+import { decodeResource, RESOURCE_SCHEMAS } from '../../src/xds/schemas.ts';
 import { fillIn } from './certificates.ts';
 
 /** The gateway every golden is translated for. */
@@ -47,24 +43,16 @@ const GATEWAY_SERVICE: Service = {
   },
 };
 
-const SCHEMAS = {
-  [TypeUrl.Listener]: ListenerSchema,
-  [TypeUrl.RouteConfiguration]: RouteConfigurationSchema,
-  [TypeUrl.Cluster]: ClusterSchema,
-  [TypeUrl.ClusterLoadAssignment]: ClusterLoadAssignmentSchema,
-  [TypeUrl.Secret]: SecretSchema,
-};
-
 /** The resources as protobuf JSON, by CDS, EDS, LDS, RDS, SDS. */
 export type JsonResources = Record<string, JsonValue[]>;
 
 /** Decodes what went over the wire. */
 export function toJsonResources(resources: ResourceSet): JsonResources {
   return Object.fromEntries(
-    PUSH_ORDER.map((typeUrl) => [
+    PUSH_ORDER.filter((typeUrl) => resources.has(typeUrl)).map((typeUrl) => [
       shortTypeName(typeUrl),
       [...(resources.get(typeUrl)?.values() ?? [])].map(({ any }) =>
-        toJson(SCHEMAS[typeUrl], fromBinary(SCHEMAS[typeUrl], any.value), { registry: typeRegistry() }),
+        toJson(RESOURCE_SCHEMAS[typeUrl], decodeResource(typeUrl, any.value), { registry: typeRegistry() }),
       ),
     ]),
   );

@@ -60,6 +60,21 @@ describe('the status of proxies', () => {
     );
   });
 
+  it('counts virtual hosts that came by themselves among the routes', () => {
+    const refusal = { version: 'b', resources: ['http.8080/a'], message: 'no domain' };
+    const proxies = [
+      client('a', [of(TypeUrl.RouteConfiguration, { sentAt: ago(60) }), of(TypeUrl.VirtualHost)]),
+      client('b', [of(TypeUrl.RouteConfiguration), of(TypeUrl.VirtualHost, { refusal })]),
+      client('c', [of(TypeUrl.RouteConfiguration), of(TypeUrl.VirtualHost, { sentVersion: 'b' })]),
+    ];
+    const text = formatStatus(syncStatus(proxies, '0.1.0'), { verbosity: 1, now: NOW });
+    expect(text).not.toContain('VHDS');
+    const rows = text.split('\n').map((line) => line.split(/ {2,}/));
+    const column = rows[0]?.indexOf('RDS') as number;
+    expect(rows.slice(1, 4).map((row) => row[column])).toEqual(['SYNCED (12s)', 'ERROR (12s)', 'STALE (12s)']);
+    expect(text).toContain('b.istio-system refused RDS: no domain');
+  });
+
   it('in short says which types are subscribed', () => {
     expect(formatStatus(syncStatus(CLIENTS.slice(1), '0.1.0'), { verbosity: 0, now: NOW })).toBe(
       [

@@ -3,7 +3,7 @@
 import { TypeUrl } from '../../xds/resources.ts';
 import { formatTable, type Row } from '../table.ts';
 import { formatAge } from './age.ts';
-import type { ClientConfig, SyncStatus, XdsConfig } from './sync-status.ts';
+import type { ClientConfig, ConfigStatus, SyncStatus, XdsConfig } from './sync-status.ts';
 
 /** How much a table shows. */
 export interface StatusTable {
@@ -91,9 +91,23 @@ function describe(config: XdsConfig | undefined, now: number): string {
   }
 }
 
+/** Virtual hosts that come by themselves are a part of the routes, as in what `limen proxy-config routes` shows. */
 function configOf(proxy: ClientConfig, typeUrl: string): XdsConfig | undefined {
-  return proxy.genericXdsConfigs.find((config) => config.typeUrl === typeUrl);
+  const of = (url: string) => proxy.genericXdsConfigs.find((config) => config.typeUrl === url);
+  const config = of(typeUrl);
+  const virtualHosts = typeUrl === TypeUrl.RouteConfiguration ? of(TypeUrl.VirtualHost) : undefined;
+  if (config === undefined || virtualHosts === undefined) return config;
+  const [worst] = [config, virtualHosts].toSorted(
+    (a, b) => BEST_FIRST.indexOf(b.configStatus) - BEST_FIRST.indexOf(a.configStatus),
+  );
+  const lastUpdated = [config.lastUpdated, virtualHosts.lastUpdated]
+    .filter((time) => time !== undefined)
+    .sort()
+    .at(-1);
+  return { ...(worst as XdsConfig), ...(lastUpdated === undefined ? {} : { lastUpdated }) };
 }
+
+const BEST_FIRST: readonly ConfigStatus[] = ['SYNCED', 'UNKNOWN', 'NOT_SENT', 'STALE', 'ERROR'];
 
 interface NodeJson {
   id?: string;

@@ -1,4 +1,4 @@
-// A RouteConfiguration: the virtual hosts of all servers that share its name.
+// A RouteConfiguration: the virtual hosts of all servers that share its name, in it, or beside it for a proxy that takes them so.
 
 import { create } from '@bufbuild/protobuf';
 import {
@@ -8,6 +8,7 @@ import {
   VirtualHostSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { adsConfigSource } from '../config-source.ts';
 import { bareHost, hostsForNamespace, type MergedServer } from '../gateways/server.ts';
 import { HostIndex } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
@@ -30,6 +31,8 @@ interface HostDraft {
 /** A RouteConfiguration and what is to be told about it. */
 export interface BuiltRouteConfiguration {
   readonly message: RouteConfiguration;
+  /** Those that are not in the message: the proxy is sent each by itself. */
+  readonly virtualHosts: readonly VirtualHost[];
   readonly notices: readonly Notice[];
 }
 
@@ -50,16 +53,23 @@ export function routeConfiguration(
     drafts.size === 0
       ? [blackhole(servers[0] as MergedServer, name, context, node)]
       : virtualHostsOf(drafts, name, context, node);
-  return context.memo.get(`${node.id}/rds/${name}`, [...virtualHosts, null, ...built], () => ({
-    message: create(RouteConfigurationSchema, {
-      name,
-      virtualHosts,
-      validateClusters: false,
-      ignorePortInHostMatching: true,
-      maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BODY_BYTES,
-    }),
-    notices: [...built].flatMap(({ notices }) => notices),
-  }));
+  const common = {
+    name,
+    validateClusters: false,
+    ignorePortInHostMatching: true,
+    maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BODY_BYTES,
+  };
+  const notices = [...built].flatMap((routes) => routes.notices);
+  if (node.vhds === true) {
+    const message = context.memo.get(`${node.id}/rds/${name}`, [], () =>
+      create(RouteConfigurationSchema, { ...common, vhds: { configSource: adsConfigSource() } }),
+    );
+    return { message, virtualHosts, notices };
+  }
+  const message = context.memo.get(`${node.id}/rds/${name}`, virtualHosts, () =>
+    create(RouteConfigurationSchema, { ...common, virtualHosts }),
+  );
+  return { message, virtualHosts: [], notices };
 }
 
 /** Adds the hosts of one server: those its VirtualServices share with it, and those it only redirects to https. */

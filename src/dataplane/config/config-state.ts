@@ -2,9 +2,11 @@
 
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { DecodedResource } from '../../xds/client.ts';
-import { TypeUrl } from '../../xds/resources.ts';
+import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { subscribedName, TypeUrl } from '../../xds/resources.ts';
 import type { ResourceMessage } from '../../xds/schemas.ts';
 import type { DynamicResource, UpdateFailure } from '../admin/view.ts';
+import { withVirtualHosts } from './routes-dump.ts';
 
 /** One resource that came over xDS. */
 interface Stored {
@@ -91,8 +93,21 @@ export class ConfigState {
     return [...this.#of(typeUrl).keys()];
   }
 
-  /** As the admin interface shows it. */
+  /** As the admin interface shows it: a RouteConfiguration with its virtual hosts, also where these came by themselves. */
   dump(typeUrl: TypeUrl): DynamicResource[] {
+    const resources = this.#dumped(typeUrl);
+    if (typeUrl !== TypeUrl.RouteConfiguration) return resources;
+    const byRoutes = Map.groupBy(this.#dumped(TypeUrl.VirtualHost), ({ name }) =>
+      subscribedName(TypeUrl.VirtualHost, name),
+    );
+    return resources.map((routes) =>
+      this.get<RouteConfiguration>(typeUrl, routes.name)?.vhds === undefined
+        ? routes
+        : withVirtualHosts(routes, byRoutes.get(routes.name) ?? []),
+    );
+  }
+
+  #dumped(typeUrl: TypeUrl): DynamicResource[] {
     return Array.from(this.#of(typeUrl), ([name, { accepted, failure, state }]) => ({
       name,
       versionInfo: accepted?.versionInfo ?? '',

@@ -1,4 +1,11 @@
-import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -7,12 +14,24 @@ import { ClusterSchema } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.
 import type { ConfigSourceSchema } from '../../xds/gen/envoy/config/core/v3/config_source_pb.js';
 import { ClusterLoadAssignmentSchema } from '../../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { UpstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
 import type { ResourceMessage } from '../../xds/schemas.ts';
-import { caSecret, chain, cluster, endpoints, httpFilter, listener, routes, testLog } from '../test-support.ts';
+import {
+  caSecret,
+  chain,
+  cluster,
+  endpoints,
+  httpFilter,
+  listener,
+  routes,
+  routesWithVhds,
+  testLog,
+  virtualHosts,
+} from '../test-support.ts';
 import type { WorkerPort } from '../worker/worker-port.ts';
 import { Configuration, type ConfigurationOptions } from './configuration.ts';
 
@@ -30,7 +49,7 @@ function configuration(options: Partial<ConfigurationOptions> = {}) {
     async apply(typeUrl: TypeUrl, changed: readonly { name: string }[], removed: readonly string[]) {
       for (const { name } of changed) told.push(`${shortTypeName(typeUrl)} ${name}`);
       for (const name of removed) told.push(`${shortTypeName(typeUrl)} -${name}`);
-      const refused = changed.filter(({ name }) => name === 'bad');
+      const refused = changed.filter(({ name }) => name.endsWith('bad'));
       return { refused: refused.map(({ name }) => ({ name, message: `${name} is bad` })), skipped: [] };
     },
     async activate(_typeUrl: TypeUrl, names: readonly string[]) {
@@ -118,6 +137,111 @@ describe('a configuration that is told of changes and removals', () => {
     await made.apply(TypeUrl.Listener, [], 'v2', [web.name]);
     expect(made.state.names(TypeUrl.RouteConfiguration)).toEqual([]);
     expect(wanted.get(TypeUrl.RouteConfiguration)).toEqual([]);
+  });
+});
+
+describe('virtual hosts that come by themselves', () => {
+  const apart = decoded(RouteConfigurationSchema, routesWithVhds('http.8080'));
+  const host = (resource: string, toCluster = 'a'): DecodedResource => {
+    const message = virtualHosts({ [resource]: toCluster })[resource] as VirtualHost;
+    return { name: resource, message, any: anyPack(VirtualHostSchema, message), version: toCluster };
+  };
+  const started = async (options: Partial<ConfigurationOptions> = {}) => {
+    const all = configuration(options);
+    await all.made.apply(TypeUrl.Listener, [web], 'v1');
+    await all.made.apply(TypeUrl.RouteConfiguration, [apart], 'v1');
+    return all;
+  };
+
+  test('are asked for once their route configuration is there, and the listener waits for them', async () => {
+    const { made, told, wanted } = await started();
+    expect(wanted.get(TypeUrl.VirtualHost)).toEqual(['http.8080']);
+    expect(told).not.toContain(`activate ${web.name}`);
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/x'), host('http.8080/y')], 'v1');
+    // Whatever a worker may have of an earlier time goes with the first of them.
+    const first = ['VHDS http.8080/x', 'VHDS http.8080/y', 'VHDS -http.8080/'];
+    expect(told.slice(-4)).toEqual([...first, `activate ${web.name}`]);
+    told.length = 0;
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/x'), host('http.8080/y', 'b')], 'v2', ['http.8080/x']);
+    expect(told).toEqual(['VHDS http.8080/y', 'VHDS -http.8080/x']);
+  });
+
+  test('of which there are none hold up nobody', async () => {
+    const { made, told } = await started();
+    await made.apply(TypeUrl.VirtualHost, [], 'v1', ['http.8080']);
+    expect(told.slice(-2)).toEqual(['VHDS -http.8080/', `activate ${web.name}`]);
+  });
+
+  test('that are not sent are not waited for longer than others', async () => {
+    const { told } = await started({ warmingMs: 1 });
+    await vi.waitFor(() => expect(told).toContain('VHDS -http.8080/'));
+    expect(told).toContain(`activate ${web.name}`);
+  });
+
+  test('of another route configuration are not those that are waited for', async () => {
+    const { made, told } = await started();
+    await made.apply(TypeUrl.VirtualHost, [host('https.443/x')], 'v1');
+    expect(told).not.toContain(`activate ${web.name}`);
+  });
+
+  test('are dropped with their route configuration, or when it has its own again, and asked for anew after that', async () => {
+    const { made, told, wanted } = await started();
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/x')], 'v1');
+    await made.apply(TypeUrl.RouteConfiguration, [{ ...webRoutes, version: '2' }], 'v2');
+    expect(wanted.get(TypeUrl.VirtualHost)).toEqual([]);
+    expect(made.state.names(TypeUrl.VirtualHost)).toEqual([]);
+    await made.apply(TypeUrl.RouteConfiguration, [apart], 'v3');
+    expect(wanted.get(TypeUrl.VirtualHost)).toEqual(['http.8080']);
+    told.length = 0;
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/y')], 'v3');
+    expect(told).toEqual(['VHDS http.8080/y', 'VHDS -http.8080/']);
+    await made.apply(TypeUrl.Listener, [], 'v4', [web.name]);
+    expect(wanted.get(TypeUrl.VirtualHost)).toEqual([]);
+    expect(made.state.names(TypeUrl.VirtualHost)).toEqual([]);
+  });
+
+  test('are brought to a new worker after their route configuration and before the listener', async () => {
+    const { made } = await started();
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/x')], 'v1');
+    const restored: string[] = [];
+    await made.restore({
+      async activate() {},
+      async apply(typeUrl: TypeUrl, changed: readonly { name: string }[], removed: readonly string[]) {
+        for (const { name } of changed) restored.push(`${shortTypeName(typeUrl)} ${name}`);
+        for (const name of removed) restored.push(`${shortTypeName(typeUrl)} -${name}`);
+        return { refused: [], skipped: [] };
+      },
+    } as unknown as WorkerPort);
+    expect(restored).toEqual(['RDS http.8080', 'VHDS http.8080/x', 'VHDS -http.8080/', `LDS ${web.name}`]);
+  });
+
+  test('are shown inside their route configuration, by name, under a version of all of them', async () => {
+    const { made } = await started();
+    const shown = () => {
+      const [dumped] = made.state.dump(TypeUrl.RouteConfiguration);
+      const message = fromBinary(RouteConfigurationSchema, dumped?.resource?.value ?? new Uint8Array());
+      return { names: message.virtualHosts.map(({ name }) => name), vhds: message.vhds !== undefined, dumped };
+    };
+    expect(shown()).toMatchObject({ names: [], vhds: true });
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/y'), host('http.8080/x')], 'v1');
+    const before = shown();
+    expect(before).toMatchObject({ names: ['x', 'y'], vhds: true, dumped: { name: 'http.8080', state: 'active' } });
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/y', 'b')], 'v2');
+    expect(shown().dumped?.versionInfo).not.toBe(before.dumped?.versionInfo);
+    await made.apply(TypeUrl.VirtualHost, [host('http.8080/y')], 'v3');
+    expect(shown().dumped?.versionInfo).toBe(before.dumped?.versionInfo);
+  });
+
+  test('that were refused are the failure of their route configuration', async () => {
+    const { made } = await started();
+    const bad = { ...host('http.8080/x'), name: 'http.8080/bad' };
+    await expect(made.apply(TypeUrl.VirtualHost, [bad, host('http.8080/y')], 'v1')).rejects.toThrow(
+      'http.8080/bad is bad',
+    );
+    expect(made.state.dump(TypeUrl.RouteConfiguration)).toMatchObject([
+      { name: 'http.8080', errorState: { details: 'http.8080/bad is bad' } },
+    ]);
+    expect(made.state.names(TypeUrl.VirtualHost)).toEqual(['http.8080/y']);
   });
 });
 

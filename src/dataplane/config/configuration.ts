@@ -5,12 +5,14 @@ import type { Logger } from 'pino';
 import type { DecodedResource } from '../../xds/client.ts';
 import type { Cluster } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { shortTypeName, TypeUrl } from '../../xds/resources.ts';
+import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
+import { shortTypeName, TypeUrl, virtualHostName } from '../../xds/resources.ts';
 import { ConfigError } from '../connection.ts';
 import type { Skip, WorkerPort } from '../worker/worker-port.ts';
 import { ADS } from './config-source.ts';
 import { ConfigState } from './config-state.ts';
 import { clusterReferences, listenerReferences, type Reference } from './references.ts';
+import { VirtualHostSets, virtualHostsReference } from './virtual-host-sets.ts';
 
 /** What the configuration needs from outside. */
 export interface ConfigurationOptions {
@@ -61,6 +63,7 @@ export class Configuration {
   /** Of the versions that serve, where a newer one is warming. */
   readonly #servingReferences = new Map<string, readonly Reference[]>();
   readonly #warming = new Map<string, Warming>();
+  readonly #virtualHosts = new VirtualHostSets();
   /** Names that were waited for in vain: the next version of a listener does not wait for them again. */
   readonly #missing = new Set<string>();
   /** What was said to be left out. */
@@ -70,6 +73,8 @@ export class Configuration {
   /** Sources that were asked for secrets. */
   readonly #asked = new Set<string>([ADS]);
   readonly #forget = new Map<string, NodeJS.Timeout>();
+  /** For virtual hosts that are waited for, by key. */
+  readonly #waits = new Map<string, NodeJS.Timeout>();
   readonly #seen = new Set<TypeUrl>();
   #isReady = false;
   readonly #ready = Promise.withResolvers<void>();
@@ -115,7 +120,7 @@ export class Configuration {
     const names = new Set(resources.map(({ name }) => name));
     if (names.size < resources.length)
       throw new ConfigError(`${shortTypeName(typeUrl)}: ${firstDuplicate(resources)} is there twice`);
-    const removed = ROOTS.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
+    const removed = this.#gone(typeUrl, [...names], gone);
     const changed = resources.filter((resource) => !this.state.isUnchanged(typeUrl, resource));
     const { refused: refusals, skipped } = await workers.apply(
       typeUrl,
@@ -135,8 +140,8 @@ export class Configuration {
     for (const { name } of accepted) this.#missing.delete(keyOf(typeUrl, name));
     if (ROOTS.includes(typeUrl)) this.#warm(typeUrl, accepted);
     this.#seen.add(typeUrl);
-    if (ROOTS.includes(typeUrl)) this.#subscribe();
-    else this.#notThere(typeUrl, gone);
+    if (ROOTS.includes(typeUrl) || typeUrl === TypeUrl.RouteConfiguration) this.#subscribe();
+    if (!ROOTS.includes(typeUrl)) this.#notThere(typeUrl, gone);
     await this.#activateWarm();
     this.#checkReady();
     this.#options.log.debug(
@@ -163,7 +168,11 @@ export class Configuration {
   async restore(worker: WorkerPort): Promise<void> {
     for (const typeUrl of RESTORE_ORDER) {
       const resources = this.state.accepted(typeUrl).map(({ name, any }) => ({ name, value: any.value }));
-      const { refused } = await worker.apply(typeUrl, resources, []);
+      const anew =
+        typeUrl === TypeUrl.VirtualHost
+          ? this.#virtualHosts.arrived().map((routes) => virtualHostName(routes, ''))
+          : [];
+      const { refused } = await worker.apply(typeUrl, resources, anew);
       for (const { name, message } of refused)
         this.#options.log.error({ resource: name, reason: message }, 'new worker refused what others serve');
     }
@@ -175,7 +184,13 @@ export class Configuration {
   close(): void {
     this.#closed = true;
     for (const { timers } of this.#warming.values()) for (const timer of timers) clearTimeout(timer);
-    for (const timer of this.#forget.values()) clearTimeout(timer);
+    for (const timer of [...this.#forget.values(), ...this.#waits.values()]) clearTimeout(timer);
+  }
+
+  /** What goes with a response. */
+  #gone(typeUrl: TypeUrl, changed: readonly string[], gone: readonly string[]): string[] {
+    if (typeUrl === TypeUrl.VirtualHost) return this.#virtualHosts.arrive(changed, gone);
+    return ROOTS.includes(typeUrl) ? gone.filter((name) => this.state.has(typeUrl, name)) : [];
   }
 
   /** Once for each thing, however many resources have it and however often they come. */
@@ -189,7 +204,10 @@ export class Configuration {
 
   /** What does not exist is not waited for. */
   #notThere(typeUrl: TypeUrl, gone: readonly string[]): void {
-    const missing = gone.filter((name) => this.state.get(typeUrl, name) === undefined);
+    // A virtual host that is gone is referred to by nobody: it is the route configuration that has none at all which is told here.
+    const missing = gone.filter((name) =>
+      typeUrl === TypeUrl.VirtualHost ? this.#virtualHosts.has(name) : this.state.get(typeUrl, name) === undefined,
+    );
     if (missing.length === 0) return;
     for (const name of missing) this.#missing.add(keyOf(typeUrl, name));
     this.#options.log.warn(
@@ -253,9 +271,22 @@ export class Configuration {
 
   /** What is not there, and may yet come. */
   #missingOf(references: readonly Reference[]): Reference[] {
-    return references.filter(
-      ({ typeUrl, name }) => this.state.get(typeUrl, name) === undefined && !this.#missing.has(keyOf(typeUrl, name)),
-    );
+    return references
+      .flatMap((reference) => {
+        const virtualHosts = virtualHostsReference(this.#routes(reference));
+        return virtualHosts === undefined ? [reference] : [reference, virtualHosts];
+      })
+      .filter(({ typeUrl, name }) => !this.#isThere(typeUrl, name) && !this.#missing.has(keyOf(typeUrl, name)));
+  }
+
+  #isThere(typeUrl: TypeUrl, name: string): boolean {
+    if (typeUrl === TypeUrl.VirtualHost) return this.#virtualHosts.has(name);
+    return this.state.get(typeUrl, name) !== undefined;
+  }
+
+  /** The route configuration that a reference leads to. */
+  #routes({ typeUrl, name }: Pick<Reference, 'typeUrl' | 'name'>): RouteConfiguration | undefined {
+    return typeUrl === TypeUrl.RouteConfiguration ? this.state.get<RouteConfiguration>(typeUrl, name) : undefined;
   }
 
   async #activateWarm(): Promise<void> {
@@ -322,7 +353,39 @@ export class Configuration {
     }
     this.#want(TypeUrl.ClusterLoadAssignment, new Map([[ADS, endpoints]]));
     this.#want(TypeUrl.RouteConfiguration, new Map([[ADS, routes]]));
+    this.#wantVirtualHosts(routes);
     this.#want(TypeUrl.Secret, secrets);
+  }
+
+  /** @param routes the route configurations that are wanted */
+  #wantVirtualHosts(routes: ReadonlySet<string>): void {
+    const typeUrl = TypeUrl.VirtualHost;
+    const references = Array.from(routes, (name) =>
+      virtualHostsReference(this.#routes({ typeUrl: TypeUrl.RouteConfiguration, name })),
+    ).filter((reference) => reference !== undefined);
+    const names = new Set(references.map(({ name }) => name));
+    if (!this.#virtualHosts.want(names)) return;
+    // Those of a route configuration that nothing refers to stay in the workers for as long as it does.
+    for (const name of this.state.allNames(typeUrl))
+      if (!this.#virtualHosts.wants(name)) this.state.remove(typeUrl, name);
+    this.#options.subscribe(typeUrl, names, ADS);
+    for (const reference of references) this.#waitForVirtualHosts(reference);
+  }
+
+  /** Those that do not come in time are none. */
+  #waitForVirtualHosts(reference: Reference): void {
+    const { typeUrl, name } = reference;
+    const key = keyOf(typeUrl, name);
+    const ms = this.#waitOf(reference);
+    if (this.#virtualHosts.has(name) || this.#waits.has(key) || ms === Number.POSITIVE_INFINITY) return;
+    const timer = setTimeout(() => {
+      this.#waits.delete(key);
+      if (this.#closed || this.#virtualHosts.has(name) || !this.#virtualHosts.wants(virtualHostName(name, ''))) return;
+      this.apply(typeUrl, [], '', [name]).catch((error: unknown) =>
+        this.#options.log.error({ err: error, routes: name }, 'routes could not be activated'),
+      );
+    }, ms);
+    this.#waits.set(key, timer);
   }
 
   /** @param wanted names by source */
@@ -367,6 +430,7 @@ const RESTORE_ORDER: readonly TypeUrl[] = [
   TypeUrl.ClusterLoadAssignment,
   TypeUrl.Secret,
   TypeUrl.RouteConfiguration,
+  TypeUrl.VirtualHost,
   TypeUrl.Listener,
 ];
 

@@ -14,6 +14,16 @@ interface WildcardsOfLength {
   readonly hosts: Map<string, CompiledVirtualHost>;
 }
 
+/** What a table is compiled with beside its RouteConfiguration. */
+export interface RouteTableOptions {
+  /** A table whose virtual hosts are used again where they did not change. */
+  readonly previous?: RouteTable | undefined;
+  /** Virtual hosts that came by themselves (VHDS), beside those of the RouteConfiguration. */
+  readonly virtualHosts?: Iterable<VirtualHost>;
+  /** Takes note of one of these that can't be served; without it that is thrown. The table is then good for `previous` alone. */
+  readonly refuse?: (virtualHost: VirtualHost, error: Error) => void;
+}
+
 /** A compiled RouteConfiguration. Immutable. */
 export class RouteTable {
   /** What it was compiled from. */
@@ -35,16 +45,11 @@ export class RouteTable {
   /** By the message it was compiled from: the decoder hands out the same object for a virtual host that did not change. */
   readonly #compiled = new Map<VirtualHost, CompiledVirtualHost>();
 
-  /**
-   * @param previous a table whose virtual hosts are used again where they did not change
-   * @throws ConfigError naming what cannot be done
-   */
-  constructor(config: RouteConfiguration, previous?: RouteTable) {
+  /** @throws ConfigError naming what cannot be done */
+  constructor(config: RouteConfiguration, { previous, virtualHosts = [], refuse }: RouteTableOptions = {}) {
     const field = `RouteConfiguration ${config.name}`;
     this.config = config;
     this.name = config.name;
-    if (config.vhds !== undefined)
-      throw new ConfigError(`${field}: vhds: not supported; send the virtual hosts themselves`);
     if (config.clusterSpecifierPlugins.length > 0) {
       throw new ConfigError(`${field}: cluster_specifier_plugins: not supported`);
     }
@@ -73,7 +78,7 @@ export class RouteTable {
         ? previous.#compiled
         : undefined;
     let compiledCount = 0;
-    for (const virtualHost of config.virtualHosts) {
+    const add = (virtualHost: VirtualHost) => {
       let compiled = reusable?.get(virtualHost);
       if (compiled === undefined) {
         compiled = new CompiledVirtualHost(
@@ -83,8 +88,17 @@ export class RouteTable {
         );
         compiledCount += 1;
       }
-      this.#add(virtualHost, compiled, field);
       this.#compiled.set(virtualHost, compiled);
+      this.#add(virtualHost, compiled, field);
+    };
+    for (const virtualHost of config.virtualHosts) add(virtualHost);
+    for (const virtualHost of virtualHosts) {
+      try {
+        add(virtualHost);
+      } catch (error) {
+        if (refuse === undefined) throw error;
+        refuse(virtualHost, error as Error);
+      }
     }
     this.compiledCount = compiledCount;
     // The longest wildcard wins.

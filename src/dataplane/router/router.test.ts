@@ -8,6 +8,8 @@ import {
   HeaderMatcherSchema,
   RetryPolicySchema,
   RouteMatchSchema,
+  type VirtualHost,
+  VirtualHostSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { StringMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/string_pb.js';
@@ -401,6 +403,108 @@ describe('route tables', () => {
     expect(holder.current).toBe(first);
     tables.remove('http.8080');
     expect(holder.current).toBeUndefined();
+  });
+
+  describe('whose virtual hosts come by themselves', () => {
+    const NAME = 'http.8080';
+    const host = (name: string, domains: string[], cluster = 'a') =>
+      fromJson(VirtualHostSchema, { name, domains, routes: [{ match: { prefix: '/' }, route: { cluster } }] });
+    const without = (init: object = {}) => fromJson(RouteConfigurationSchema, { name: NAME, vhds: {}, ...init });
+    const hosts = (...all: VirtualHost[]) => new Map(all.map((each) => [`${NAME}/${each.name}`, each]));
+    /** Tables with these virtual hosts, and what is found for a domain. */
+    const tablesWith = (...all: VirtualHost[]) => {
+      const tables = new RouteTables();
+      tables.update(NAME, without());
+      const refused = tables.updateVirtualHosts(NAME, hosts(...all), [], true);
+      const holder = tables.get(NAME);
+      return { tables, holder, refused, found: (domain: string) => holder.current?.virtualHost(domain)?.name };
+    };
+
+    it('serve once these are there, beside those that the route configuration has itself', () => {
+      const tables = new RouteTables();
+      tables.update(NAME, without({ virtual_hosts: [{ name: 'own', domains: ['own.test'] }] }));
+      expect(tables.get(NAME).current).toBeUndefined();
+      expect(tables.updateVirtualHosts(NAME, hosts(host('x', ['x.test'])), [], true).size).toBe(0);
+      const table = tables.get(NAME).current;
+      expect(['own.test', 'x.test', 'y.test'].map((each) => table?.virtualHost(each)?.name)).toEqual([
+        'own',
+        'x',
+        undefined,
+      ]);
+    });
+
+    it('serve as before until these are there, and with none where there are none', () => {
+      const tables = new RouteTables();
+      tables.update(NAME, config(1));
+      const before = tables.get(NAME).current;
+      tables.update(NAME, without());
+      expect(tables.get(NAME).current).toBe(before);
+      tables.updateVirtualHosts(NAME, new Map(), [], true);
+      expect(tables.get(NAME).current?.virtualHost('h0.test')).toBeUndefined();
+    });
+
+    it('forget these when the route configuration has its own again', () => {
+      const { tables, found } = tablesWith(host('x', ['x.test']));
+      tables.update(NAME, config(1));
+      expect([found('x.test'), found('h0.test')]).toEqual([undefined, 'h0']);
+      tables.update(NAME, without());
+      expect(found('h0.test')).toBe('h0');
+    });
+
+    it('compile the one that changed, and lose the one that is gone', () => {
+      const { tables, holder, found } = tablesWith(host('x', ['x.test']), host('y', ['y.test']), host('z', ['z.test']));
+      tables.updateVirtualHosts(NAME, hosts(host('y', ['new.test'])), [`${NAME}/z`], false);
+      expect(holder.current?.compiledCount).toBe(1);
+      expect(['x', 'y', 'z', 'new'].map((each) => found(`${each}.test`))).toEqual(['x', undefined, undefined, 'y']);
+    });
+
+    it('take a change of the route configuration with the virtual hosts there are', () => {
+      const { tables, holder, found } = tablesWith(host('x', ['x.test']));
+      tables.update(NAME, without({ internal_only_headers: ['X-Inside'] }));
+      expect(holder.current?.internalOnlyHeaders).toEqual(['x-inside']);
+      expect(found('x.test')).toBe('x');
+    });
+
+    it('start anew where all from before are gone', () => {
+      const { tables, found } = tablesWith(host('x', ['x.test']));
+      tables.updateVirtualHosts(NAME, hosts(host('y', ['y.test'])), [], true);
+      expect([found('x.test'), found('y.test')]).toEqual([undefined, 'y']);
+    });
+
+    it('leave out the one that can not be served, or keep the version before, and take the others', () => {
+      const { tables, found, refused } = tablesWith(host('x', ['x.test']), host('bad', []));
+      expect([...refused.keys()]).toEqual([`${NAME}/bad`]);
+      expect(refused.get(`${NAME}/bad`)?.message).toBe(
+        'RouteConfiguration http.8080: virtual_hosts[bad].domains: expected at least one domain',
+      );
+      const again = tables.updateVirtualHosts(NAME, hosts(host('x', []), host('y', ['y.test'])), [], false);
+      expect([...again.keys()]).toEqual([`${NAME}/x`]);
+      expect([found('x.test'), found('y.test')]).toEqual(['x', 'y']);
+    });
+
+    it('refuse the newcomer of two that have one domain, and whoever relied on it to move', () => {
+      const { tables, found } = tablesWith(host('x', ['x.test']), host('y', ['y.test']));
+      const moved = tables.updateVirtualHosts(NAME, hosts(host('x', ['y.test']), host('y', ['x.test'])), [], false);
+      expect(moved.size).toBe(0);
+      expect([found('x.test'), found('y.test')]).toEqual(['y', 'x']);
+      // z takes x.test, which y would leave for other.test, which x can not leave: it is refused.
+      tables.updateVirtualHosts(NAME, hosts(host('w', ['other.test'])), [], false);
+      const chained = tables.updateVirtualHosts(
+        NAME,
+        hosts(host('z', ['x.test']), host('y', ['other.test'])),
+        [],
+        false,
+      );
+      expect([...chained.keys()].sort()).toEqual([`${NAME}/y`, `${NAME}/z`]);
+      expect([found('x.test'), found('other.test')]).toEqual(['y', 'w']);
+    });
+
+    it('refuse a source of virtual hosts that nobody asks', () => {
+      const vhds = { config_source: { api_config_source: { api_type: 'DELTA_GRPC' } } };
+      expect(() => new RouteTables().update(NAME, without({ vhds }))).toThrow(
+        'RouteConfiguration http.8080: vhds.config_source.api_config_source: not supported, expected ads',
+      );
+    });
   });
 
   it('compile only the virtual hosts that changed', () => {

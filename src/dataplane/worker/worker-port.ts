@@ -42,6 +42,7 @@ export interface WorkerPort {
   publish(): Promise<Publish[]>;
   /**
    * Takes resources of one type. A listener or cluster is checked and prepared (a port bound), but serves only once it is activated.
+   * @param removed of virtual hosts, `<route configuration>/` stands for all that it had before
    */
   apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied>;
   /** Lets the newest version of these listeners or clusters take over. */

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import type { Logger } from 'pino';
-import { TypeUrl } from '../../xds/resources.ts';
+import type { VirtualHost } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { subscribedName, TypeUrl, virtualHostName } from '../../xds/resources.ts';
 import { decodeResource, type ResourceMessage, type ResourceMessages } from '../../xds/schemas.ts';
 import { createAccessLogger } from '../access-log/access-logger.ts';
 import { FileSinks } from '../access-log/sinks.ts';
@@ -98,6 +99,7 @@ export class Worker implements WorkerPort {
   async apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied> {
     const refused: Refusal[] = [];
     const skipped: Skip[] = [];
+    if (typeUrl === TypeUrl.VirtualHost) return { refused: this.#updateVirtualHosts(changed, removed), skipped };
     for (const name of removed) this.#remove(typeUrl, name);
     for (const change of changed) {
       const { name } = change;
@@ -108,10 +110,7 @@ export class Worker implements WorkerPort {
           change.message ?? decodeResource(typeUrl, change.value, this.#previous(typeUrl, change.name)),
         );
       } catch (error) {
-        const { name, message } = error as Error;
-        if (name !== 'ConfigError')
-          this.#log.error({ err: error, resource: change.name }, 'resource could not be compiled');
-        refused.push({ name: change.name, message });
+        refused.push(this.#refusal(change.name, error as Error));
       }
     }
     this.#skipped = () => {};
@@ -155,7 +154,34 @@ export class Worker implements WorkerPort {
     return typeUrl === TypeUrl.RouteConfiguration ? this.#routes.get(name).current?.config : undefined;
   }
 
-  async #update(typeUrl: TypeUrl, message: ResourceMessage): Promise<void> {
+  #refusal(resource: string, error: Error): Refusal {
+    if (error.name !== 'ConfigError') this.#log.error({ err: error, resource }, 'resource could not be compiled');
+    return { name: resource, message: error.message };
+  }
+
+  /** All at once for each route configuration: a domain may move from one virtual host to another. */
+  #updateVirtualHosts(changed: readonly ResourceChange[], removed: readonly string[]): Refusal[] {
+    const tableOf = (resource: string) => subscribedName(TypeUrl.VirtualHost, resource);
+    const changedByTable = Map.groupBy(changed, ({ name }) => tableOf(name));
+    const removedByTable = Map.groupBy(removed, tableOf);
+    const refused: Refusal[] = [];
+    for (const table of new Set([...changedByTable.keys(), ...removedByTable.keys()])) {
+      const virtualHosts = new Map<string, VirtualHost>();
+      for (const { name, value, message } of changedByTable.get(table) ?? [])
+        virtualHosts.set(name, (message ?? decodeResource(TypeUrl.VirtualHost, value)) as VirtualHost);
+      const gone = removedByTable.get(table) ?? [];
+      const errors = this.#routes.updateVirtualHosts(
+        table,
+        virtualHosts,
+        gone,
+        gone.includes(virtualHostName(table, '')),
+      );
+      for (const [name, error] of errors) refused.push(this.#refusal(name, error));
+    }
+    return refused;
+  }
+
+  async #update(typeUrl: Exclude<TypeUrl, typeof TypeUrl.VirtualHost>, message: ResourceMessage): Promise<void> {
     switch (typeUrl) {
       case TypeUrl.Listener:
         return this.#listeners.prepare(message as ResourceMessages[typeof TypeUrl.Listener]);
@@ -172,7 +198,7 @@ export class Worker implements WorkerPort {
     }
   }
 
-  #remove(typeUrl: TypeUrl, name: string): void {
+  #remove(typeUrl: Exclude<TypeUrl, typeof TypeUrl.VirtualHost>, name: string): void {
     switch (typeUrl) {
       case TypeUrl.Listener:
         this.#listeners.remove(name);
