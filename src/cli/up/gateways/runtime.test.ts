@@ -8,6 +8,9 @@ import type { DataPlane } from '../data-plane.ts';
 import { PublishedServices } from './published-services.ts';
 import { GatewayRuntime } from './runtime.ts';
 
+/** Why a data plane can't serve that never gets ready, until it is ended. */
+const ENDED_MEANWHILE = 'the proxy ended before it was ready';
+
 /** A data plane without a process. */
 class FakeDataPlane implements DataPlane {
   readonly pid: number;
@@ -25,6 +28,7 @@ class FakeDataPlane implements DataPlane {
   async serve(flags: ProxyFlags) {
     this.flags = flags;
     if (this.failure === undefined) return { admin: flags.adminAddress, published: [] };
+    if (this.failure === ENDED_MEANWHILE) await this.exit;
     this.end(1);
     throw new Error(this.failure);
   }
@@ -42,8 +46,11 @@ class FakeDataPlane implements DataPlane {
 let store: Store;
 let started: FakeDataPlane[];
 let failure: string | undefined;
+/** Errors in the log. */
+let logged: string[];
 
 beforeEach(() => {
+  logged = [];
   store = new Store();
   started = [];
   failure = undefined;
@@ -65,7 +72,7 @@ function service(ports: readonly number[]): Service {
 
 function runtime({ sharePorts = true } = {}): GatewayRuntime {
   return new GatewayRuntime({
-    log: pino({ level: 'silent' }),
+    log: pino({ level: 'error' }, { write: (line) => void logged.push(line) }),
     startDataPlane() {
       const dataPlane = new FakeDataPlane(started.length + 1, failure);
       started.push(dataPlane);
@@ -168,6 +175,20 @@ describe('a gateway’s container', () => {
     store.put(service([443]));
     await gateways.servicesChanged();
     expect(await running.exit).toBe(1);
+    expect(logged.join()).toContain('no luck');
+  });
+
+  it('that is to go while it starts anew goes, and that is no error', async () => {
+    const gateways = runtime();
+    const running = await gateways.start(container('a'));
+    await running.listening;
+    store.put(service([443]));
+    failure = ENDED_MEANWHILE;
+    const followed = gateways.servicesChanged();
+    await expect.poll(() => started[1]?.flags).toBeDefined();
+    await running.stop(0);
+    await followed;
+    expect(logged).toEqual([]);
   });
 
   it('of an image auto without the gateway template is refused', async () => {

@@ -177,6 +177,7 @@ export class GatewayRuntime implements ContainerRuntime {
           await serve(published);
         });
         turn = followed.catch((error: Error) => {
+          if (ending) return; // its pod went while it started anew
           log.error({ pod: id, reason: error.message }, 'the gateway could not start anew');
           exit.resolve(1);
         });
