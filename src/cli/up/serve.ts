@@ -18,7 +18,7 @@ import { startControlPlane } from './control-plane.ts';
 import type { DataPlaneKind } from './data-planes.ts';
 import { startDebugServer } from './debug-server.ts';
 import { type DataPlanes, prepareGateways } from './gateways/start.ts';
-import { instanceProxies, publishedGateways } from './gateways/tell.ts';
+import { instanceProxies, publishedGateways, tellPorts } from './gateways/tell.ts';
 import { imageCommands } from './image-commands.ts';
 import { reportOn } from './report.ts';
 import { signalsOf } from './signals.ts';
@@ -95,15 +95,13 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
       onChange: () => tellOthers(),
     });
     const { runtime } = gateways;
-    const tellOthers = () =>
-      writeInstance(home, {
-        pid: process.pid,
-        startedAt,
-        version: VERSION,
-        xds,
-        debug: debug.address,
-        proxies: instanceProxies(runtime.proxies),
-      });
+    const logPorts = tellPorts(log);
+    let isReady = false;
+    const tellOthers = () => {
+      const proxies = instanceProxies(runtime.proxies);
+      writeInstance(home, { pid: process.pid, startedAt, version: VERSION, xds, debug: debug.address, proxies });
+      if (isReady) logPorts(proxies); // before, the banner says it
+    };
     undo.push(() => removeInstance(home)); // after what ends gateways: each that goes is told once more
     const workloads = runWorkloads(store, {
       log,
@@ -126,6 +124,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     undo.push(() => api.close());
     const ready = await Promise.race([workloads.settled().then(() => true), runtime.failed, signals.first]);
     if (ready) {
+      isReady = true;
       tellOthers();
       process.stdout.write(
         formatBanner(

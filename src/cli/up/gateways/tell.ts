@@ -1,6 +1,8 @@
-// What others are told of the gateways that serve: other commands through `instance.json`, the reader of the banner.
+// What others are told of the gateways that serve: other commands through `instance.json`, the reader of the banner and of the log.
 
+import type { Logger } from 'pino';
 import type { InstanceProxy } from '../../instance.ts';
+import { publishedPorts } from '../../published-ports.ts';
 import type { PublishedGateway } from '../banner.ts';
 import type { GatewayProxy } from './runtime.ts';
 
@@ -19,6 +21,20 @@ export function instanceProxies(proxies: readonly GatewayProxy[]): InstanceProxy
       ...(isNodePort ? { isNodePort } : {}),
     })),
   }));
+}
+
+/**
+ * Logs where a gateway is reached, when it is first reached there. Called whenever the proxies have changed; those of the first call are known.
+ */
+export function tellPorts(log: Logger): (proxies: readonly InstanceProxy[]) => void {
+  let told: ReadonlyMap<string, readonly string[]> | undefined;
+  return (proxies) => {
+    const now = publishedPorts(proxies);
+    for (const [gateway, ports] of told === undefined ? [] : now)
+      if (ports.length > 0 && ports.join() !== told?.get(gateway)?.join())
+        log.info(`${gateway} is published: ${ports.join('; ')}`);
+    told = now;
+  };
 }
 
 /**
