@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { registerBootstrap } from './bootstrap.ts';
 import { registerCompletion } from './completion.ts';
+import { registerInstall } from './install/command.ts';
 import { registerKubeconfig } from './kubeconfig.ts';
 import { registerKubernetes } from './kubernetes/command.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
@@ -113,6 +114,12 @@ Examples:
   });
 
 registerKubernetes(program, { ...io, color: useColor(process.stderr), standardInput: process.stdin });
+registerInstall(program, {
+  ...io,
+  color: useColor(process.stderr),
+  colorOut: useColor(process.stdout),
+  terminal: { input: process.stdin, output: process.stdout },
+});
 registerProxyConfig(program, io);
 registerProxyStatus(program, io);
 

@@ -1,11 +1,9 @@
 // Manifests: the objects of files, folders or standard input, as they are written, each with its place.
 
-import { text as textOf } from 'node:stream/consumers';
-import { parseDocuments, splitDocuments, type YamlDocument } from '../../resources/documents.ts';
 import { type FieldPath, parseFieldPath } from '../../resources/field-path.ts';
 import { describeKey } from '../../resources/object.ts';
 import type { Problem } from '../../resources/problem.ts';
-import { findFiles, readText } from '../../sources/read-files.ts';
+import { readDocuments, type WrittenDocument } from './written-documents.ts';
 
 /** An object as it is written: nothing is checked but that it has these. */
 export interface Manifest {
@@ -24,51 +22,17 @@ export async function readManifests(
   paths: readonly string[],
   standardInput: NodeJS.ReadableStream,
 ): Promise<Manifests> {
-  const result: Manifests = { manifests: [], problems: [] };
-  for (const path of paths) {
-    if (path === '-') {
-      readTextInto(await textOf(standardInput), 'standard input', result);
-      continue;
-    }
-    const { files = [], problem } = findFiles(path);
-    if (problem !== undefined) result.problems.push(problem);
-    for (const file of files) {
-      const read = readText(file);
-      if (read?.text !== undefined) readTextInto(read.text, file, result);
-      else if (read !== undefined) result.problems.push(read.problem(file));
-    }
-  }
+  const { documents, problems } = await readDocuments(paths, standardInput);
+  const result: Manifests = { manifests: [], problems };
+  for (const { value, place } of documents) readValue(value, [], place, result);
   return result;
 }
 
-function readTextInto(text: string, file: string, result: Manifests): void {
-  for (const chunk of splitDocuments(text)) {
-    for (const document of parseDocuments(chunk.text)) {
-      const place = (path: FieldPath) => {
-        const { line, column } = document.locate(path);
-        return { file, line: line + chunk.line, column };
-      };
-      for (const { position, message, hint } of document.errors) {
-        const at = { file, line: position.line + chunk.line, column: position.column };
-        result.problems.push({ severity: 'error', ...at, message, ...(hint === undefined ? {} : { hint }) });
-      }
-      if (document.value !== null && document.value !== undefined)
-        readValue(document.value, [], document, place, result);
-    }
-  }
-}
-
-function readValue(
-  value: unknown,
-  path: FieldPath,
-  document: YamlDocument,
-  place: (path: FieldPath) => Pick<Problem, 'file' | 'line' | 'column'>,
-  result: Manifests,
-): void {
+function readValue(value: unknown, path: FieldPath, place: WrittenDocument['place'], result: Manifests): void {
   const fields = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const { apiVersion, kind, metadata, items } = fields;
   if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
-    for (const [index, item] of items.entries()) readValue(item, [...path, 'items', index], document, place, result);
+    for (const [index, item] of items.entries()) readValue(item, [...path, 'items', index], place, result);
     return;
   }
   const missing = [

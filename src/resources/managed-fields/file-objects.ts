@@ -9,7 +9,7 @@ import { timestamp } from '../timestamp.ts';
 import { serverSideApply } from './field-managers.ts';
 
 /** Who owns, in `managedFields`, what files say. */
-const FILE_MANAGER = 'limen-files';
+export const FILE_MANAGER = 'limen-files';
 
 /** What only a server says of an object; a file that was made with `kubectl get -o yaml` has it too. */
 const SERVER_FIELDS: ReadonlySet<string> = new Set([
