@@ -63,6 +63,9 @@ spec:
     - match: [{ headers: { want: { exact: two } } }]
       timeout: 0.3s
       route: [{ destination: { host: greeter, subset: two } }]
+    - match: [{ headers: { want: { exact: fault } } }]
+      fault: { abort: { grpcStatus: DATA_LOSS, percentage: { value: 100 } } }
+      route: [{ destination: { host: greeter } }]
     - route:
         - { destination: { host: greeter, subset: one }, weight: ${weightOfOne} }
         - { destination: { host: greeter, subset: two }, weight: ${100 - weightOfOne} }
@@ -114,7 +117,7 @@ describe('a gRPC client that dials xds:///', () => {
     }
   });
 
-  it('follows weights, matches headers and is bound by timeouts of the VirtualService', async () => {
+  it('follows weights, matches headers, is bound by timeouts and injects faults of the VirtualService', async () => {
     const call = dial('greeter:7070');
     const allFrom = (name: string) => async () => {
       for (let index = 0; index < 10; index += 1) if ((await call()) !== name) return false;
@@ -124,6 +127,7 @@ describe('a gRPC client that dials xds:///', () => {
     await limen.until('all calls go to one', allFrom('one'));
     expect(await call('hello', { want: 'two' })).toBe('two');
     await expect(call('wait', { want: 'two' })).rejects.toThrow(/DEADLINE_EXCEEDED/);
+    await expect(call('hello', { want: 'fault' })).rejects.toThrow(/^15 DATA_LOSS/);
     limen.apply('routes.yaml', routes(0));
     await limen.until('all calls go to two', allFrom('two'));
   });

@@ -14,6 +14,7 @@ import { Server as GrpcServer, ServerCredentials, type ServerDuplexStream } from
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
+import { HTTPFaultSchema } from '../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { type Secret, SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
   type DiscoveryRequest,
@@ -206,6 +207,27 @@ describe.each(['delta', 'state of the world'] as const)('under istiod, in %s', (
   });
 });
 
+describe('faults of routes', () => {
+  it('are injected by the fault filter that every listener has', async () => {
+    const port = await upstream('hello');
+    const control = await controlPlane(resources(port));
+    const { proxy } = await start(control.address);
+    await proxy.ready;
+    expect(await get(proxy)).toBe('hello');
+    const routes = istiod.istioRoutes(SHOP);
+    const fault = create(HTTPFaultSchema, {
+      abort: { errorType: { case: 'httpStatus', value: 418 }, percentage: { numerator: 100 } },
+    });
+    for (const { typedPerFilterConfig } of routes.virtualHosts.flatMap((host) => host.routes))
+      typedPerFilterConfig['envoy.filters.http.fault'] = anyPack(HTTPFaultSchema, fault);
+    control.set(resources(port, { routes: [routes] }));
+    await eventually(
+      () => get(proxy),
+      (answer) => answer === '418',
+    );
+  });
+});
+
 describe('what would change who is let in', () => {
   it.each([
     ['envoy.filters.http.jwt_authn', 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication'],
@@ -247,29 +269,6 @@ describe('what would change who is let in', () => {
     expect(
       lines.filter(({ msg }) => msg.startsWith('HTTP filter shop.my-plugin left out: it is optional')),
     ).toHaveLength(1);
-  });
-
-  it('refuses a fault filter that has a fault of its own', async () => {
-    const filters = istiod.istioHttpFilters().map((one) =>
-      one.name === 'envoy.filters.http.fault'
-        ? {
-            ...one,
-            configType: {
-              case: 'typedConfig' as const,
-              value: istiod.opaque('envoy.extensions.filters.http.fault.v3.HTTPFault', Uint8Array.of(18, 0)),
-            },
-          }
-        : one,
-    );
-    const control = await controlPlane(
-      resources(await upstream('hello'), { listeners: [istiod.httpListener(filters)] }),
-    );
-    await start(control.address);
-    const reason = await eventually(
-      () => refusal(control, TypeUrl.Listener),
-      (text) => text !== undefined,
-    );
-    expect(reason).toContain('envoy.filters.http.fault is not supported');
   });
 });
 

@@ -23,6 +23,8 @@ export const ResponseFlag = {
   DurationTimeout: 1 << 15,
   UpstreamMaxStreamDurationReached: 1 << 16,
   DownstreamRemoteReset: 1 << 17,
+  DelayInjected: 1 << 18,
+  FaultInjected: 1 << 19,
 } as const;
 
 /**
@@ -48,6 +50,8 @@ export const RESPONSE_FLAGS: ReadonlyMap<number, string> = new Map([
   [ResponseFlag.StreamIdleTimeout, 'SI'],
   [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
   [ResponseFlag.OverloadManager, 'OM'],
+  [ResponseFlag.DelayInjected, 'DI'],
+  [ResponseFlag.FaultInjected, 'FI'],
 ]);
 
 /** The flags of a stream that has none. */

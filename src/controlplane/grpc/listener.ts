@@ -5,13 +5,12 @@ import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { ApiListenerSchema } from '../../xds/gen/envoy/config/listener/v3/api_listener_pb.js';
 import { type Listener, ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManagerSchema,
-  HttpFilterSchema,
   RdsSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { adsConfigSource } from '../config-source.ts';
+import { httpFilters } from '../http-filters.ts';
 
 /** The host and port of a target; undefined where there is no port, as in `xds:///greeter`. */
 export function parseTarget(name: string): { host: string; port: number } | undefined {
@@ -26,12 +25,7 @@ export function apiListener(name: string, routeName: string): Listener {
       case: 'rds',
       value: create(RdsSchema, { routeConfigName: routeName, configSource: adsConfigSource() }),
     },
-    httpFilters: [
-      create(HttpFilterSchema, {
-        name: 'envoy.filters.http.router',
-        configType: { case: 'typedConfig', value: anyPack(RouterSchema, create(RouterSchema)) },
-      }),
-    ],
+    httpFilters: httpFilters(),
   });
   return create(ListenerSchema, {
     name,

@@ -5,7 +5,6 @@ import { anyPack } from '@bufbuild/protobuf/wkt';
 import { CidrRangeSchema } from '../../xds/gen/envoy/config/core/v3/address_pb.js';
 import { Http1ProtocolOptionsSchema } from '../../xds/gen/envoy/config/core/v3/protocol_pb.js';
 import { type Filter, FilterSchema } from '../../xds/gen/envoy/config/listener/v3/listener_components_pb.js';
-import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManager_CodecType as CodecType,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
@@ -15,11 +14,11 @@ import {
   HttpConnectionManager_TracingSchema,
   HttpConnectionManager_UpgradeConfigSchema,
   HttpConnectionManagerSchema,
-  HttpFilterSchema,
   RdsSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { adsConfigSource } from '../config-source.ts';
 import { seconds } from '../duration.ts';
+import { httpFilters } from '../http-filters.ts';
 import type { MeshConfig } from '../mesh-config.ts';
 import { accessLogs } from './access-log.ts';
 
@@ -62,12 +61,7 @@ export function httpConnectionManager(statPrefix: string, routeName: string, mes
       case: 'rds',
       value: create(RdsSchema, { configSource: adsConfigSource(), routeConfigName: routeName }),
     },
-    httpFilters: [
-      create(HttpFilterSchema, {
-        name: 'envoy.filters.http.router',
-        configType: { case: 'typedConfig', value: anyPack(RouterSchema, create(RouterSchema)) },
-      }),
-    ],
+    httpFilters: httpFilters(),
     httpProtocolOptions: create(Http1ProtocolOptionsSchema),
     serverName: 'istio-envoy',
     streamIdleTimeout: seconds(0),

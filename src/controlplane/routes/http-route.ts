@@ -67,6 +67,15 @@ export interface HttpRetry {
   backoff?: string;
 }
 
+export interface Percent {
+  value?: number;
+}
+
+export interface HttpFault {
+  delay?: { fixedDelay?: string; percentage?: Percent; percent?: number };
+  abort?: { httpStatus?: number; grpcStatus?: string; percentage?: Percent };
+}
+
 /** One `spec.http[]`, its host and gateway names fully qualified. */
 export interface HttpRouteSpec {
   name?: string;
@@ -84,7 +93,7 @@ export interface HttpRouteSpec {
   mirrorPercent?: unknown;
   mirrorPercentage?: unknown;
   corsPolicy?: unknown;
-  fault?: unknown;
+  fault?: HttpFault;
 }
 
 export interface L4Match {

@@ -1,10 +1,13 @@
 // The HTTP routes of one VirtualService for one Gateway port.
 
 import { create } from '@bufbuild/protobuf';
+import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { DecoratorSchema, type Route, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { configPath } from '../config-metadata.ts';
 import { fitForGrpc } from '../grpc/route.ts';
+import { HttpFilterName } from '../http-filters.ts';
 import type { Memo } from '../memo.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
@@ -12,6 +15,7 @@ import type { PushContext } from '../push-context.ts';
 import { isHttp2 } from '../registry/protocol.ts';
 import { applyRouteAction } from './action.ts';
 import { resolveDestination } from './destination.ts';
+import { httpFault } from './fault.ts';
 import { headerOperations } from './headers.ts';
 import type { HttpMatch, HttpRouteSpec } from './http-route.ts';
 import { concerns, isCatchAll, routeMatch, untranslatable } from './match.ts';
@@ -145,8 +149,17 @@ function buildRoute(
     return undefined;
   }
   out.decorator = create(DecoratorSchema, { operation: operationOf(out, virtualService.name, port) });
+  out.typedPerFilterConfig = perFilterConfig(spec);
   if (node.generator === 'grpc' && !fitForGrpc(out, report)) return undefined;
   return out;
+}
+
+/** What the route tells the HTTP filters, by their names. */
+function perFilterConfig({ fault }: HttpRouteSpec): Record<string, Any> {
+  const config: Record<string, Any> = {};
+  const faultSettings = fault === undefined ? undefined : httpFault(fault);
+  if (faultSettings !== undefined) config[HttpFilterName.Fault] = anyPack(HTTPFaultSchema, faultSettings);
+  return config;
 }
 
 /** What traces call the route: `host:port/path` of its only destination, else the VirtualService's name. */

@@ -6,15 +6,18 @@ import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
 import { admit } from './admission.ts';
 import { sample } from './b3-tracing.ts';
+import { chooseTarget } from './choose-target.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
+import { type FilteredExchange, type StreamFilter, WAIT } from './filters/http-filter.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
 import { Forwarding } from './forwarding.ts';
 import { grpcReply, isGrpcRequest } from './grpc-reply.ts';
 import type { HcmConfig } from './hcm-config.ts';
 import { CHUNKED, type RequestHead } from './head-parser.ts';
-import type { HeaderList } from './header-list.ts';
+import { HeaderList } from './header-list.ts';
 import { HttpRequest } from './http-request.ts';
 import {
+  addToReply,
   type LocalReply,
   maxDurationReached,
   protocolError,
@@ -45,7 +48,9 @@ const State = {
 } as const;
 
 /** One request and its response. Used once. */
-export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'stream-idle' | 'duration'> {
+export class Exchange
+  implements ForwardedExchange, FilteredExchange, TimeoutOwner<'request' | 'stream-idle' | 'duration'>
+{
   readonly config: HcmConfig;
   readonly request: HttpRequest;
   readonly body = new RequestBody();
@@ -56,6 +61,9 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
   #state: number = State.Starting;
   #requestPaused = false;
   #matched: MatchedRoute | undefined = undefined;
+  #filters: StreamFilter[] | undefined = undefined;
+  /** The filter that goes on once the one before it has waited; 0: none has. */
+  #nextFilter = 0;
   #forwarding: Forwarding | undefined = undefined;
   #timeouts: Timeouts<'request' | 'stream-idle' | 'duration'> | undefined = undefined;
   #streamIdleMs = 0;
@@ -115,12 +123,54 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
     this.#matched = new MatchedRoute(table, virtualHost, route);
     this.record.routeName = route.name;
-    const { action } = route;
-    if (action.kind !== 'forward') return this.#withRouteHeaders(routeReply(request, route, action));
+    if (route.action.kind === 'forward') this.#matched.target = chooseTarget(route.action, config.random);
+    return this.#filter(0);
+  }
 
-    const forwarding = new Forwarding(this, this.#matched, action);
+  // The HTTP filters, in their order.
+  #filter(from: number): LocalReply | undefined {
+    const { filters } = this.config;
+    const { route } = this.#matched!;
+    for (let i = from; i < filters.length; i += 1) {
+      const filter = filters[i]!.begin(this, route);
+      if (filter === undefined) continue;
+      this.#enter(filter);
+      const verdict = filter.decodeHeaders();
+      if (verdict === WAIT) {
+        this.#nextFilter = i + 1;
+        if (route.action.kind === 'forward') this.#armRouteTimeouts(route.action, 0);
+        return undefined;
+      }
+      if (verdict !== undefined) return verdict;
+    }
+    return this.#route();
+  }
+
+  #enter(filter: StreamFilter): void {
+    if (this.#filters === undefined) this.#filters = [filter];
+    else this.#filters.push(filter);
+    // The log names it also where the filter lets nothing through.
+    const { target } = this.#matched!;
+    if (target !== undefined) {
+      this.record.upstreamCluster = this.config.services.clusters.get(target.cluster)?.name ?? '';
+    }
+  }
+
+  continueDecoding(): void {
+    const reply = this.#filter(this.#nextFilter);
+    if (reply !== undefined) this.reply(reply);
+  }
+
+  // The router, behind the filters.
+  #route(): LocalReply | undefined {
+    const matched = this.#matched!;
+    const { route } = matched;
+    const { action } = route;
+    if (action.kind !== 'forward') return this.#withRouteHeaders(routeReply(this.request, route, action));
+
+    const forwarding = new Forwarding(this, matched, action);
     this.#forwarding = forwarding;
-    this.#armRouteTimeouts(action, forwarding.timeoutMs);
+    if (this.#nextFilter === 0) this.#armRouteTimeouts(action, forwarding.timeoutMs);
     // Last, since a response (a local one too) may come back before it returns.
     forwarding.start();
     return undefined;
@@ -155,7 +205,14 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     this.record.bytesReceived += bytes.length;
     if (this.#state === State.Over) return;
     this.touch();
-    this.#forwarding?.onRequestData(bytes);
+    if (this.#forwarding !== undefined) this.#forwarding.onRequestData(bytes);
+    else this.#holdRequestData(bytes);
+  }
+
+  // A filter waits.
+  #holdRequestData(bytes: Buffer): void {
+    this.body.hold(bytes);
+    if (this.body.full) this.pauseRequest();
   }
 
   /** The request is complete. */
@@ -243,6 +300,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
 
   reply(answer: LocalReply): void {
     const { config, request } = this;
+    if (this.#matched?.target !== undefined) this.#addRouteHeaders(answer, this.#matched);
     const text = request.method === 'HEAD' ? '' : answer.body;
     const grpc = isGrpcRequest(request.headers) && request.path !== '';
     const reply = grpc ? grpcReply(answer, text) : answer;
@@ -265,6 +323,16 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     this.#recordReply(reply);
     mutateResponse(this.#matched!, reply.headers, this.record);
     return reply;
+  }
+
+  // A route that forwards does to our replies what it does to an upstream's; to Envoy they have neither status nor body by then.
+  #addRouteHeaders(reply: LocalReply, matched: MatchedRoute): void {
+    const info = this.record;
+    info.responseCodeDetails = reply.details;
+    info.responseFlags = raise(info.responseFlags, reply.flag);
+    const added = new HeaderList();
+    mutateResponse(matched, added, info);
+    if (added.fields.length > 0) addToReply(reply, added);
   }
 
   #recordReply(reply: LocalReply): void {
@@ -348,6 +416,7 @@ export class Exchange implements ForwardedExchange, TimeoutOwner<'request' | 'st
     if (this.#state === State.Tunnel) stats.downstream_cx_upgrades_active.value -= 1;
     this.#state = State.Over;
     this.#timeouts?.disarmAll();
+    if (this.#filters !== undefined) for (const filter of this.#filters) filter.onDestroy();
     this.#forwarding?.close();
     this.body.drop();
     info.endTime = services.now();

@@ -9,7 +9,6 @@ import { ResponseFlag, raise } from '../stream-info.ts';
 import type { UpstreamCluster } from '../upstream/cluster-set.ts';
 import { Attempts } from './attempts.ts';
 import { injectSpan, type TraceContext, traceContext } from './b3-tracing.ts';
-import { chooseTarget } from './choose-target.ts';
 import { removeHopByHop } from './connection-header.ts';
 import type { ForwardedExchange } from './forwarded-exchange.ts';
 import type { ResponseHead } from './head-parser.ts';
@@ -75,8 +74,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     const { config, request, body } = exchange;
     const { route, virtualHost } = this.#matched;
     config.stats.rq_total.value += 1;
-    const target = chooseTarget(action, config.random);
-    this.#matched.target = target;
+    const target = this.#matched.target!;
     const cluster = config.services.clusters.get(target.cluster);
     if (cluster === undefined) {
       exchange.reply(clusterNotFound(action.clusterNotFoundStatus));

@@ -33,10 +33,11 @@ export function isGrpcRequest(headers: HeaderList): boolean {
  * @param message what would have been the body; '' for none
  */
 export function grpcReply(reply: LocalReply, message: string): LocalReply {
-  const { headers, status } = reply;
+  const { headers, status, grpcStatus } = reply;
   headers.remove('content-length');
   headers.set('content-type', CONTENT_TYPE);
-  if ((headers.get('grpc-status') ?? '') === '') headers.set('grpc-status', STATUSES.get(status) ?? UNKNOWN);
+  if (grpcStatus !== undefined) headers.set('grpc-status', String(grpcStatus));
+  else if ((headers.get('grpc-status') ?? '') === '') headers.set('grpc-status', STATUSES.get(status) ?? UNKNOWN);
   if (message !== '' && !headers.has('grpc-message')) headers.add('grpc-message', percentEncoded(message));
   return { ...reply, status: 200, body: '' };
 }

@@ -17,6 +17,7 @@ import type { AccessLogger } from '../stream-info.ts';
 import { durationMs } from '../upstream/duration.ts';
 import { type B3Sampling, compileB3 } from './b3-tracing.ts';
 import { type ClientCertHeader, compileClientCertHeader } from './client-certificate.ts';
+import type { HttpFilter } from './filters/http-filter.ts';
 import { createHcmStats, type HcmStats } from './hcm-stats.ts';
 import { readHttpFilters } from './http-filters.ts';
 import { compileInternalAddresses } from './internal-addresses.ts';
@@ -86,13 +87,17 @@ export interface HcmConfig {
   readonly b3: B3Sampling | undefined;
   /** x-envoy-upstream-service-time, x-envoy-expected-rq-timeout-ms and their like are left out. */
   readonly suppressEnvoyHeaders: boolean;
+  /** Those before the router, in their order. */
+  readonly filters: readonly HttpFilter[];
 }
 
 /** @throws ConfigError naming the field that cannot be served */
 export function compileHcmConfig(config: HttpConnectionManager, services: DataplaneServices): HcmConfig {
   rejectUnsupported(config);
   const skipped = services.skipped ?? (() => {});
-  const router = readHttpFilters(config.httpFilters, (name, why) => skipped(`HTTP filter ${name}`, why));
+  const http = readHttpFilters(config.httpFilters, config.statPrefix, services, (name, why) =>
+    skipped(`HTTP filter ${name}`, why),
+  );
   const tracer = config.tracing?.provider?.name;
   if (tracer !== undefined) skipped(`tracing provider ${tracer}`, 'left out: spans are not reported');
   const common = config.commonHttpProtocolOptions;
@@ -156,7 +161,8 @@ export function compileHcmConfig(config: HttpConnectionManager, services: Datapl
     ),
     tracing: config.tracing !== undefined,
     b3: compileB3(config.tracing),
-    suppressEnvoyHeaders: router.suppressEnvoyHeaders,
+    suppressEnvoyHeaders: http.suppressEnvoyHeaders,
+    filters: http.filters,
   };
 }
 

@@ -20,6 +20,8 @@ export interface LocalReply {
   readonly close: boolean;
   /** The connection manager's counter of such replies. */
   readonly counter: HcmCounter | undefined;
+  /** What a gRPC client is told instead of what the status of HTTP stands for. */
+  readonly grpcStatus: number | undefined;
 }
 
 /** What differs from the plain case: no body, no flag, the connection stays unless the status is 400. */
@@ -31,12 +33,21 @@ interface Particulars {
   readonly location?: string;
   /** Tells the client that a limit of ours was the reason. */
   readonly overloaded?: boolean;
+  readonly grpcStatus?: number;
 }
 
 /** A local reply. */
 export function localReply(status: number, details: string, particulars: Particulars = {}): LocalReply {
   // A request that is called bad may have been read wrongly: Envoy closes after every 400 of its own, also one that a route asks for.
-  const { body = '', flag = 0, close = status === 400, counter, location, overloaded = false } = particulars;
+  const {
+    body = '',
+    flag = 0,
+    close = status === 400,
+    counter,
+    location,
+    overloaded = false,
+    grpcStatus,
+  } = particulars;
   const headers = new HeaderList();
   if (overloaded) headers.add('x-envoy-overloaded', 'true');
   if (body !== '') {
@@ -44,7 +55,21 @@ export function localReply(status: number, details: string, particulars: Particu
     headers.add('content-type', 'text/plain');
   }
   if (location !== undefined) headers.add('location', location);
-  return { status, headers, body, details, flag, close, counter };
+  return { status, headers, body, details, flag, close, counter, grpcStatus };
+}
+
+/** Puts headers before those of a reply. What they say of a body counts only for the type of one that is there. */
+export function addToReply({ headers, body }: LocalReply, added: HeaderList): void {
+  const own = headers.fields.splice(0);
+  headers.seen |= added.seen;
+  for (let i = 0; i < added.fields.length; i += 2) {
+    const name = added.fields[i]!;
+    if (body !== '' || (name !== 'content-type' && name !== 'content-length')) headers.add(name, added.fields[i + 1]!);
+  }
+  for (let i = 0; i < own.length; i += 2) {
+    const name = own[i]!;
+    if (name !== 'content-type' || !headers.has(name)) headers.set(name, own[i + 1]!);
+  }
 }
 
 /** The virtual host requires TLS, and the request came without. */
@@ -62,6 +87,15 @@ export function routeNotFound(method: string): LocalReply {
 /** The route names a cluster that is not there. */
 export function clusterNotFound(status: number): LocalReply {
   return localReply(status, 'cluster_not_found', { flag: ResponseFlag.NoClusterFound, counter: 'no_cluster' });
+}
+
+/** The fault filter answers in the upstream's place. @param grpcStatus in place of what `status` stands for */
+export function faultAbort(status: number, grpcStatus: number | undefined): LocalReply {
+  return localReply(status, 'fault_filter_abort', {
+    body: 'fault filter abort',
+    flag: ResponseFlag.FaultInjected,
+    ...(grpcStatus === undefined ? {} : { grpcStatus }),
+  });
 }
 
 /** An upgrade that neither route nor connection manager allows. */

@@ -8,7 +8,7 @@ import type { CompiledVirtualHost } from '../router/virtual-host.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { HeaderList } from './header-list.ts';
 
-/** The way down: table, virtual host, route and (once chosen) the target among the route's clusters. */
+/** The way down: table, virtual host, route and, where it forwards, the target chosen among the route's clusters. */
 export class MatchedRoute {
   readonly table: RouteTable;
   readonly virtualHost: CompiledVirtualHost;

@@ -1,18 +1,16 @@
 // Compiles one Route of a virtual host. Refuses what it cannot do rather than routing without it.
 
-import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import {
-  FilterConfigSchema,
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type Route,
   type RouteAction,
   type VirtualHost,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
-import { FractionalPercent_DenominatorType as Denominator } from '../../xds/gen/envoy/type/v3/percent_pb.js';
 import { ConfigError } from '../connection.ts';
-import { filterType, reportsOnly } from '../istio-filters.ts';
 import { durationMs } from '../upstream/duration.ts';
+import { compileFilterConfigs, type RouteFilterConfigs, refuseFilterConfigs } from './filter-config.ts';
 import { routePolicy } from './forward-policy.ts';
+import { denominatorOf } from './fraction.ts';
 import { compileHeaderMatcher, compileQueryParameterMatcher, type RequestPredicate } from './header-matcher.ts';
 import { compileHeaderMutation } from './header-mutation.ts';
 import { compilePathMatcher } from './path-matcher.ts';
@@ -28,12 +26,14 @@ const MAX_DIRECT_BODY = 4096;
 
 /**
  * @param virtualHost whose retry policy applies where the route has none
+ * @param inherited what the virtual host tells the HTTP filters
  * @param maxDirectBody bytes
  * @throws ConfigError naming `field` and what of it cannot be done
  */
 export function compileRoute(
   route: Route,
   virtualHost: VirtualHost,
+  inherited: RouteFilterConfigs,
   field: string,
   maxDirectBody = MAX_DIRECT_BODY,
 ): CompiledRoute {
@@ -53,14 +53,13 @@ export function compileRoute(
     });
   }
   const fraction = match.runtimeFraction?.defaultValue;
-  if (fraction !== undefined && fraction.numerator < denominatorOf(fraction.denominator)) {
+  if (fraction !== undefined && fraction.numerator < denominatorOf(fraction)) {
     throw new ConfigError(
       `${field}.match.runtime_fraction: only 100% is supported; use weighted_clusters to split traffic`,
     );
   }
   if (match.tlsContext !== undefined) throw new ConfigError(`${field}.match.tls_context: not supported`);
   if (match.dynamicMetadata.length > 0) throw new ConfigError(`${field}.match.dynamic_metadata: not supported`);
-  rejectFilterConfig(route.typedPerFilterConfig, field);
   return {
     name: route.name,
     path: compilePathMatcher(match, `${field}.match`),
@@ -76,23 +75,10 @@ export function compileRoute(
       route.responseHeadersToRemove,
       `${field}.response_headers`,
     ),
+    filters: compileFilterConfigs(route.typedPerFilterConfig, field, inherited),
     operation: route.decorator?.operation ?? '',
     propagateOperation: route.decorator !== undefined && route.decorator.propagate !== false,
   };
-}
-
-/**
- * Configuration for HTTP filters that are not there would change security or behaviour silently. What is optional, disabled, or for a filter that only
- * reports goes with its filter, which was told to be left out.
- * @throws ConfigError
- */
-export function rejectFilterConfig(typedPerFilterConfig: Readonly<Record<string, Any>>, field: string): void {
-  for (const [name, any] of Object.entries(typedPerFilterConfig)) {
-    const wrapped = anyUnpack(any, FilterConfigSchema);
-    if (wrapped?.isOptional || wrapped?.disabled) continue;
-    if (reportsOnly(name, filterType(wrapped?.config ?? any))) continue;
-    throw new ConfigError(`${field}.typed_per_filter_config[${name}]: this HTTP filter is not supported`);
-  }
 }
 
 function compileAction(
@@ -149,7 +135,7 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
       const where = `${field}.weighted_clusters.clusters[${index}]`;
       if (target.name === '')
         throw new ConfigError(`${where}.name: expected a cluster name; cluster_header is not supported`);
-      rejectFilterConfig(target.typedPerFilterConfig, where);
+      refuseFilterConfigs(target.typedPerFilterConfig, where);
       targets.push({
         cluster: target.name,
         weight: target.weight ?? 0,
@@ -229,9 +215,4 @@ function rejectUnsupported(config: RouteAction, virtualHost: VirtualHost, field:
 function notFoundStatus(code: NotFoundCode): number {
   if (code === NotFoundCode.NOT_FOUND) return 404;
   return code === NotFoundCode.INTERNAL_SERVER_ERROR ? 500 : 503;
-}
-
-function denominatorOf(denominator: Denominator): number {
-  if (denominator === Denominator.TEN_THOUSAND) return 10_000;
-  return denominator === Denominator.MILLION ? 1_000_000 : 100;
 }

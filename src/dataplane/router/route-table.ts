@@ -4,7 +4,7 @@
 import type { VirtualHost } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 import { ConfigError } from '../connection.ts';
-import { rejectFilterConfig } from './compile-route.ts';
+import { refuseFilterConfigs } from './filter-config.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
 import { CompiledVirtualHost } from './virtual-host.ts';
 
@@ -58,7 +58,7 @@ export class RouteTable {
     if (config.ignorePathParametersInPathMatching) {
       throw new ConfigError(`${field}: ignore_path_parameters_in_path_matching: not supported`);
     }
-    rejectFilterConfig(config.typedPerFilterConfig, field);
+    refuseFilterConfigs(config.typedPerFilterConfig, field);
     this.mostSpecificWins = config.mostSpecificHeaderMutationsWins;
     this.internalOnlyHeaders = config.internalOnlyHeaders.map((name) => name.toLowerCase());
     this.#ignorePort = config.ignorePortInHostMatching;

@@ -1,5 +1,6 @@
 // One compiled route: what it matches and what it does.
 
+import type { RouteFilterConfigs } from './filter-config.ts';
 import type { ForwardPolicy } from './forward-policy.ts';
 import type { RequestPredicate } from './header-matcher.ts';
 import type { HeaderMutation } from './header-mutation.ts';
@@ -61,6 +62,8 @@ export interface CompiledRoute {
   readonly action: ForwardAction | RedirectRouteAction | DirectResponseAction;
   readonly requestMutation: HeaderMutation | undefined;
   readonly responseMutation: HeaderMutation | undefined;
+  /** What it and its virtual host tell HTTP filters. */
+  readonly filters: RouteFilterConfigs;
   /** The decorator's operation, '' for none. */
   readonly operation: string;
   /** Tell the upstream of the operation (`x-envoy-decorator-operation`). */

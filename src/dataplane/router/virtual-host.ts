@@ -5,7 +5,8 @@ import {
   VirtualHost_TlsRequirementType,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { ConfigError } from '../connection.ts';
-import { compileRoute, rejectFilterConfig } from './compile-route.ts';
+import { compileRoute } from './compile-route.ts';
+import { compileFilterConfigs } from './filter-config.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
 import type { CompiledRoute } from './route.ts';
 import { type RouteRequest, withoutQuery } from './route-request.ts';
@@ -37,7 +38,7 @@ export class CompiledVirtualHost {
     if (config.retryPolicyTypedConfig !== undefined) {
       throw new ConfigError(`${field}.retry_policy_typed_config: not supported; use retry_policy`);
     }
-    rejectFilterConfig(config.typedPerFilterConfig, field);
+    const filters = compileFilterConfigs(config.typedPerFilterConfig, field);
     this.requireTls =
       config.requireTls === VirtualHost_TlsRequirementType.ALL
         ? 'all'
@@ -57,7 +58,7 @@ export class CompiledVirtualHost {
       `${field}.response_headers`,
     );
     this.routes = config.routes.map((route, index) =>
-      compileRoute(route, config, `${field}.routes[${index}]`, maxDirectBody),
+      compileRoute(route, config, filters, `${field}.routes[${index}]`, maxDirectBody),
     );
     if (this.routes.length < INDEX_FROM) {
       this.#byPath = undefined;

@@ -7,11 +7,13 @@ import { isDnsLabel } from '../names.ts';
 import { nearest } from '../nearest.ts';
 import type { HttpRoute } from '../types.ts';
 import { checkDestination, checkDestinations } from './destination.ts';
+import { checkFault } from './fault.ts';
 import { checkHeaderValue, checkOneLine } from './proxy-values.ts';
 import {
   checkDuration,
   checkGatewayNames,
   checkLabels,
+  checkPercent,
   checkPort,
   checkRegex,
   checkStringMatch,
@@ -295,29 +297,6 @@ function checkMirrors(route: HttpRoute, path: FieldPath): Finding[] {
   if (route.mirror !== undefined && (route.mirrors ?? []).length > 0)
     findings.push(error([...path, 'mirrors'], 'cannot stand beside mirror', 'move mirror into the list'));
   findings.push(...checkPercent(route.mirrorPercentage?.value, [...path, 'mirrorPercentage', 'value']));
-  return findings;
-}
-
-function checkPercent(value: number | undefined, path: FieldPath): Finding[] {
-  return value === undefined || (value >= 0 && value <= 100)
-    ? []
-    : [error(path, `${value} is no percentage`, 'a number from 0 to 100')];
-}
-
-function checkFault(fault: HttpRoute['fault'], path: FieldPath): Finding[] {
-  if (fault === undefined) return [];
-  const findings: Finding[] = [];
-  const { abort, delay } = fault;
-  if (abort === undefined && delay === undefined)
-    findings.push(error(path, 'does nothing', 'set abort, delay or both'));
-  findings.push(...checkPercent(abort?.percentage?.value, [...path, 'abort', 'percentage', 'value']));
-  findings.push(...checkPercent(delay?.percentage?.value, [...path, 'delay', 'percentage', 'value']));
-  if (abort?.httpStatus !== undefined && (abort.httpStatus < 200 || abort.httpStatus > 599))
-    findings.push(
-      error([...path, 'abort', 'httpStatus'], `${abort.httpStatus} is no final status`, 'a number from 200 to 599'),
-    );
-  if (delay?.fixedDelay !== undefined)
-    findings.push(...checkDuration([...path, 'delay', 'fixedDelay'], delay.fixedDelay));
   return findings;
 }
 

@@ -56,6 +56,13 @@ export function checkDuration(path: FieldPath, text: unknown, options: { zero?: 
   return [];
 }
 
+/** A percentage of which four decimals count: less than the last of them would be none at all. */
+export function checkPercent(value: number | undefined, path: FieldPath): Finding[] {
+  if (value === undefined || value === 0 || (value >= 0.0001 && value <= 100)) return [];
+  const hint = value > 0 && value < 0.0001 ? '0, or a number from 0.0001 to 100' : 'a number from 0 to 100';
+  return [error(path, `${value} is no percentage`, hint)];
+}
+
 /** The longest regular expression Istio takes, in characters. */
 const MAX_REGEX_LENGTH = 1024;
 

@@ -129,6 +129,34 @@ section(import.meta.url, [
     ],
   },
   {
+    name: 'headers of a route on responses of its own',
+    yaml: routes(
+      '{ match: [{ uri: { prefix: /nowhere } }], headers: { response: { set: { x-set: route, content-language: en, x-code: "%RESPONSE_CODE%", content-type: text/html, server: shop }, add: { x-add: route } } }, route: [{ destination: { host: nowhere }, headers: { response: { add: { x-add: destination } } } }] }',
+      '{ match: [{ uri: { prefix: /refused } }], retries: { attempts: 0 }, headers: { response: { set: { x-flags: "%RESPONSE_FLAGS%", content-length: "3" }, remove: [content-type] } }, route: [{ destination: { host: refused } }] }',
+      '{ match: [{ uri: { prefix: /html } }], retries: { attempts: 0 }, headers: { response: { set: { content-type: text/html } } }, route: [{ destination: { host: refused } }] }',
+      '{ match: [{ uri: { prefix: /weighted } }], route: [{ destination: { host: empty }, weight: 100, headers: { response: { set: { x-dest: "1" } } } }, { destination: { host: a }, weight: 0 }] }',
+      '{ timeout: 0.05s, headers: { response: { set: { x-set: route } } }, route: [{ destination: { host: a } }] }',
+    ),
+    rows: [
+      { name: 'no such cluster', send: get('/nowhere'), gives: '503' },
+      {
+        name: 'no such cluster, for gRPC',
+        send: get('/nowhere', { 'Content-Type': 'application/grpc' }),
+        gives: '200',
+      },
+      { name: 'an upstream that refuses', send: get('/refused'), gives: '503' },
+      { name: 'an upstream that refuses, and a type of its body', send: get('/html'), gives: '503' },
+      { name: 'no endpoints behind a weight', send: get('/weighted'), gives: '503' },
+      { name: 'a timeout', send: get('/'), upstream: [{}], gives: '504' },
+      {
+        name: 'a bad chunk',
+        send: [request('POST /', { 'Transfer-Encoding': 'chunked' }), { attempts: 1 }, 'no chunk\r\n'],
+        upstream: [{}],
+        gives: '400 closed',
+      },
+    ],
+  },
+  {
     name: 'what the gateway does to responses',
     yaml: routes(`{ ${TO_A} }`),
     rows: [

@@ -1,0 +1,28 @@
+// The HTTP filters of a connection manager, in the order in which Istio has them. What fault and CORS filters do is told by routes.
+
+import { create, type DescMessage } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { HTTPFaultSchema } from '../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
+import { RouterSchema } from '../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  type HttpFilter,
+  HttpFilterSchema,
+} from '../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+
+/** The names of the filters, by which routes configure them (`typed_per_filter_config`). */
+export const HttpFilterName = {
+  Fault: 'envoy.filters.http.fault',
+  Router: 'envoy.filters.http.router',
+} as const;
+
+/** The filters of a proxy; gRPC libraries know them too. https://github.com/grpc/proposal/blob/master/A33-Fault-Injection.md */
+export function httpFilters(): HttpFilter[] {
+  return [filter(HttpFilterName.Fault, HTTPFaultSchema), filter(HttpFilterName.Router, RouterSchema)];
+}
+
+function filter(name: string, schema: DescMessage): HttpFilter {
+  return create(HttpFilterSchema, {
+    name,
+    configType: { case: 'typedConfig', value: anyPack(schema, create(schema)) },
+  });
+}

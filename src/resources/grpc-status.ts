@@ -1,0 +1,24 @@
+// The statuses of gRPC by name. https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+
+/** Name → number. */
+export const GRPC_STATUSES: ReadonlyMap<string, number> = new Map(
+  [
+    'OK',
+    'CANCELLED',
+    'UNKNOWN',
+    'INVALID_ARGUMENT',
+    'DEADLINE_EXCEEDED',
+    'NOT_FOUND',
+    'ALREADY_EXISTS',
+    'PERMISSION_DENIED',
+    'RESOURCE_EXHAUSTED',
+    'FAILED_PRECONDITION',
+    'ABORTED',
+    'OUT_OF_RANGE',
+    'UNIMPLEMENTED',
+    'INTERNAL',
+    'UNAVAILABLE',
+    'DATA_LOSS',
+    'UNAUTHENTICATED',
+  ].map((name, status) => [name, status]),
+);
