@@ -2,6 +2,7 @@
 
 import { create, type DescMessage } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
+import { CorsSchema } from '../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { RouterSchema } from '../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
@@ -11,14 +12,20 @@ import {
 
 /** The names of the filters, by which routes configure them (`typed_per_filter_config`). */
 export const HttpFilterName = {
+  Cors: 'envoy.filters.http.cors',
   Fault: 'envoy.filters.http.fault',
   Router: 'envoy.filters.http.router',
 } as const;
 
-/** The filters of a proxy; gRPC libraries know them too. https://github.com/grpc/proposal/blob/master/A33-Fault-Injection.md */
-export function httpFilters(): HttpFilter[] {
-  return [filter(HttpFilterName.Fault, HTTPFaultSchema), filter(HttpFilterName.Router, RouterSchema)];
-}
+const FAULT = filter(HttpFilterName.Fault, HTTPFaultSchema);
+const CORS = filter(HttpFilterName.Cors, CorsSchema);
+const ROUTER = filter(HttpFilterName.Router, RouterSchema);
+
+/** The filters of a proxy. */
+export const HTTP_FILTERS: readonly HttpFilter[] = [FAULT, CORS, ROUTER];
+
+/** Those that gRPC libraries know. https://github.com/grpc/proposal/blob/master/A33-Fault-Injection.md */
+export const GRPC_HTTP_FILTERS: readonly HttpFilter[] = [FAULT, ROUTER];
 
 function filter(name: string, schema: DescMessage): HttpFilter {
   return create(HttpFilterSchema, {

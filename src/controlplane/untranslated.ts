@@ -69,7 +69,7 @@ function ofGateway(gateway: Gateway): readonly Notice[] {
   );
 }
 
-const HTTP_ROUTE_FIELDS = ['mirror', 'mirrors', 'mirrorPercent', 'mirrorPercentage', 'corsPolicy'] as const;
+const HTTP_ROUTE_FIELDS = ['mirror', 'mirrors', 'mirrorPercent', 'mirrorPercentage'] as const;
 
 function ofVirtualService(virtualService: RoutedVirtualService): readonly Notice[] {
   return once(virtualService, () =>

@@ -14,12 +14,20 @@ import { TimerWheel } from '../../src/dataplane/timer-wheel.ts';
 import { ClusterSet } from '../../src/dataplane/upstream/cluster-set.ts';
 import { ClusterSchema } from '../../src/xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { FilterConfigSchema } from '../../src/xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { CorsPolicySchema, CorsSchema } from '../../src/xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '../../src/xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { RouterSchema } from '../../src/xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '../../src/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { PreviousHostsPredicateSchema } from '../../src/xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 
-const registry = createRegistry(RouterSchema, HTTPFaultSchema, FilterConfigSchema, PreviousHostsPredicateSchema);
+const registry = createRegistry(
+  RouterSchema,
+  HTTPFaultSchema,
+  CorsSchema,
+  CorsPolicySchema,
+  FilterConfigSchema,
+  PreviousHostsPredicateSchema,
+);
 
 /** The filter that ends a chain. */
 export const ROUTER = {

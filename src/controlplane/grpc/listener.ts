@@ -10,7 +10,7 @@ import {
   RdsSchema,
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { adsConfigSource } from '../config-source.ts';
-import { httpFilters } from '../http-filters.ts';
+import { GRPC_HTTP_FILTERS } from '../http-filters.ts';
 
 /** The host and port of a target; undefined where there is no port, as in `xds:///greeter`. */
 export function parseTarget(name: string): { host: string; port: number } | undefined {
@@ -25,7 +25,7 @@ export function apiListener(name: string, routeName: string): Listener {
       case: 'rds',
       value: create(RdsSchema, { routeConfigName: routeName, configSource: adsConfigSource() }),
     },
-    httpFilters: httpFilters(),
+    httpFilters: [...GRPC_HTTP_FILTERS],
   });
   return create(ListenerSchema, {
     name,

@@ -8,6 +8,7 @@ import {
   RouteActionSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { BLACK_HOLE_CLUSTER_NAME } from '../cluster-name.ts';
+import { HttpFilterName } from '../http-filters.ts';
 
 /**
  * Changes a route that was just built.
@@ -23,6 +24,8 @@ export function fitForGrpc(route: Route, report: (field: string, message: string
     );
     return false;
   }
+  // Browsers' business, and a filter that they do not know.
+  delete route.typedPerFilterConfig[HttpFilterName.Cors];
   const { action } = route;
   if (action.case === 'route') {
     const { timeout } = action.value;

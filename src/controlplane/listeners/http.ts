@@ -18,7 +18,7 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { adsConfigSource } from '../config-source.ts';
 import { seconds } from '../duration.ts';
-import { httpFilters } from '../http-filters.ts';
+import { HTTP_FILTERS } from '../http-filters.ts';
 import type { MeshConfig } from '../mesh-config.ts';
 import { accessLogs } from './access-log.ts';
 
@@ -61,7 +61,7 @@ export function httpConnectionManager(statPrefix: string, routeName: string, mes
       case: 'rds',
       value: create(RdsSchema, { configSource: adsConfigSource(), routeConfigName: routeName }),
     },
-    httpFilters: httpFilters(),
+    httpFilters: [...HTTP_FILTERS],
     httpProtocolOptions: create(Http1ProtocolOptionsSchema),
     serverName: 'istio-envoy',
     streamIdleTimeout: seconds(0),

@@ -76,6 +76,18 @@ export interface HttpFault {
   abort?: { httpStatus?: number; grpcStatus?: string; percentage?: Percent };
 }
 
+export interface CorsPolicySpec {
+  allowOrigins?: StringMatch[];
+  /** Deprecated: exact ones. */
+  allowOrigin?: string[];
+  allowMethods?: string[];
+  allowHeaders?: string[];
+  exposeHeaders?: string[];
+  maxAge?: string;
+  allowCredentials?: boolean;
+  unmatchedPreflights?: 'UNSPECIFIED' | 'FORWARD' | 'IGNORE';
+}
+
 /** One `spec.http[]`, its host and gateway names fully qualified. */
 export interface HttpRouteSpec {
   name?: string;
@@ -92,7 +104,7 @@ export interface HttpRouteSpec {
   mirrors?: unknown;
   mirrorPercent?: unknown;
   mirrorPercentage?: unknown;
-  corsPolicy?: unknown;
+  corsPolicy?: CorsPolicySpec;
   fault?: HttpFault;
 }
 

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { MetadataSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import { DecoratorSchema, type Route, RouteSchema } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { CorsPolicySchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { configPath } from '../config-metadata.ts';
 import { fitForGrpc } from '../grpc/route.ts';
@@ -14,6 +15,7 @@ import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
 import { isHttp2 } from '../registry/protocol.ts';
 import { applyRouteAction } from './action.ts';
+import { corsPolicy } from './cors.ts';
 import { resolveDestination } from './destination.ts';
 import { httpFault } from './fault.ts';
 import { headerOperations } from './headers.ts';
@@ -155,10 +157,11 @@ function buildRoute(
 }
 
 /** What the route tells the HTTP filters, by their names. */
-function perFilterConfig({ fault }: HttpRouteSpec): Record<string, Any> {
+function perFilterConfig({ fault, corsPolicy: cors }: HttpRouteSpec): Record<string, Any> {
   const config: Record<string, Any> = {};
   const faultSettings = fault === undefined ? undefined : httpFault(fault);
   if (faultSettings !== undefined) config[HttpFilterName.Fault] = anyPack(HTTPFaultSchema, faultSettings);
+  if (cors !== undefined) config[HttpFilterName.Cors] = anyPack(CorsPolicySchema, corsPolicy(cors));
   return config;
 }
 

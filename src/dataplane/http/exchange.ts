@@ -253,6 +253,7 @@ export class Exchange
   respondHead(status: number, headers: HeaderList, ended: boolean): void {
     this.#state = State.Responding;
     this.#countEarlyResponse();
+    this.#encode(headers);
     completeResponseHeaders(headers, this.request.headers, this.config, this.record.upstreamFirstByteTime);
     this.#downstream.sendHead(status, headers, ended);
   }
@@ -262,8 +263,15 @@ export class Exchange
     this.#state = State.Tunnel;
     config.stats.downstream_cx_upgrades_total.value += 1;
     config.stats.downstream_cx_upgrades_active.value += 1;
+    this.#encode(headers);
     completeResponseHeaders(headers, this.request.headers, config, this.record.upstreamFirstByteTime);
     this.#downstream.startTunnel(headers);
+  }
+
+  // The filters once more, on the way back.
+  #encode(headers: HeaderList): void {
+    if (this.#filters === undefined) return;
+    for (let i = this.#filters.length - 1; i >= 0; i -= 1) this.#filters[i]!.encodeHeaders?.(headers);
   }
 
   respondBody(bytes: Buffer): boolean {
@@ -300,13 +308,14 @@ export class Exchange
 
   reply(answer: LocalReply): void {
     const { config, request } = this;
-    if (this.#matched?.target !== undefined) this.#addRouteHeaders(answer, this.#matched);
+    if (this.#matched?.target !== undefined && !answer.verbatim) this.#addRouteHeaders(answer, this.#matched);
     const text = request.method === 'HEAD' ? '' : answer.body;
-    const grpc = isGrpcRequest(request.headers) && request.path !== '';
+    const grpc = !answer.verbatim && isGrpcRequest(request.headers) && request.path !== '';
     const reply = grpc ? grpcReply(answer, text) : answer;
     const { status, headers, counter } = reply;
     this.#recordReply(reply);
     if (counter !== undefined) config.stats[counter].value += 1;
+    this.#encode(headers);
     completeResponseHeaders(headers, request.headers, config, config.services.now());
     if (reply.close) this.#downstream.closeAfterResponse = true;
     if (this.#state === State.Starting) this.#leaveBodyUnread();
@@ -416,7 +425,7 @@ export class Exchange
     if (this.#state === State.Tunnel) stats.downstream_cx_upgrades_active.value -= 1;
     this.#state = State.Over;
     this.#timeouts?.disarmAll();
-    if (this.#filters !== undefined) for (const filter of this.#filters) filter.onDestroy();
+    if (this.#filters !== undefined) for (const filter of this.#filters) filter.onDestroy?.();
     this.#forwarding?.close();
     this.body.drop();
     info.endTime = services.now();

@@ -1,25 +1,55 @@
-// The HTTP filters of a connection manager: the router at the end and the fault filter are served; the others are harmless, left out with a line
+// The HTTP filters of a connection manager: the router at the end, faults and CORS are served; the others are harmless, left out with a line
 // in the log, or refused.
 
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { CorsSchema } from '../../xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { RouterSchema } from '../../xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import type { HttpFilter as HttpFilterConfig } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { ConfigError } from '../connection.ts';
 import { filterType, REPORTS_ONLY, reportsOnly } from '../istio-filters.ts';
 import { compileFaultSettings } from '../router/fault-settings.ts';
-import { FAULT_FILTER } from '../router/filter-config.ts';
+import { CORS_FILTER, FAULT_FILTER } from '../router/filter-config.ts';
 import type { DataplaneServices } from '../services.ts';
+import { CorsFilter } from './filters/cors.ts';
 import { FaultFilter } from './filters/fault.ts';
 import type { HttpFilter } from './filters/http-filter.ts';
 
 const ROUTER = 'envoy.filters.http.router';
 
-/** Filters that do nothing by themselves: what they do is told by routes, and refused there. */
-const BY_ROUTE = new Set(['envoy.extensions.filters.http.cors.v3.Cors']);
-
-/** The same, as long as they have no settings of their own. */
+/** Filters that do nothing by themselves, as long as they have no settings of their own: what they do is told by routes, and refused there. */
 const BY_ROUTE_WHEN_EMPTY = new Set(['envoy.extensions.filters.http.stateful_session.v3.StatefulSession']);
+
+/** A filter that is served, and where. */
+interface Place {
+  readonly name: string;
+  /** For messages. */
+  readonly where: string;
+  readonly statPrefix: string;
+  readonly services: DataplaneServices;
+}
+
+/** Filters that are served, by the type of their settings. */
+const SERVED: ReadonlyMap<string, (settings: Any, place: Place) => HttpFilter> = new Map([
+  [HTTPFaultSchema.typeName, createFault],
+  [CorsSchema.typeName, createCors],
+]);
+
+function createFault(any: Any, place: Place): HttpFilter {
+  requireName(place, FAULT_FILTER);
+  const settings = compileFaultSettings(anyUnpack(any, HTTPFaultSchema)!, place.where);
+  return new FaultFilter(settings, place.statPrefix, place.services.stats, place.services.timers);
+}
+
+function createCors(_any: Any, place: Place): HttpFilter {
+  requireName(place, CORS_FILTER);
+  return new CorsFilter(place.statPrefix, place.services.stats);
+}
+
+// Routes speak to the filter by this name.
+function requireName({ name, where }: Place, expected: string): void {
+  if (name !== expected) throw new ConfigError(`${where}: such a filter is served as ${expected} only, not as ${name}`);
+}
 
 /** Chooses the ALPN of TLS to the mesh by the protocol of the upstream: the transport socket does that (upstream/transport-socket.ts). */
 const ALPN = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
@@ -55,16 +85,13 @@ export function readHttpFilters(
     const { name, configType, isOptional, disabled } = filter;
     const any = configType.case === 'typedConfig' ? configType.value : undefined;
     const type = filterType(any);
-    const fault = disabled || any === undefined ? undefined : anyUnpack(any, HTTPFaultSchema);
-    if (fault !== undefined) {
-      const where = `HttpConnectionManager: http_filters[${index}]`;
-      // Routes configure it by this name.
-      if (name !== FAULT_FILTER)
-        throw new ConfigError(`${where}: a fault filter is served as ${FAULT_FILTER} only, not as ${name}`);
-      served.push(new FaultFilter(compileFaultSettings(fault, where), statPrefix, services.stats, services.timers));
+    if (disabled || type === ALPN) return;
+    const where = `HttpConnectionManager: http_filters[${index}]`;
+    const create = SERVED.get(type);
+    if (create !== undefined && any !== undefined) {
+      served.push(create(any, { name, where, statPrefix, services }));
       return;
     }
-    if (disabled || BY_ROUTE.has(type) || type === ALPN) return;
     if (BY_ROUTE_WHEN_EMPTY.has(type) && any?.value.length === 0) return;
     if (reportsOnly(name, type) || isOptional) {
       onSkipped(name, reportsOnly(name, type) ? REPORTS_ONLY : 'left out: it is optional, and not supported');
@@ -75,7 +102,7 @@ export function readHttpFilters(
         ? 'a filter by config_discovery'
         : `a filter of type ${type === '' ? 'unknown' : type}`;
     throw new ConfigError(
-      `HttpConnectionManager: http_filters[${index}]: ${name} is not supported (${what}); without it the listener would serve what it may not`,
+      `${where}: ${name} is not supported (${what}); without it the listener would serve what it may not`,
     );
   });
   return { suppressEnvoyHeaders: router?.suppressEnvoyHeaders ?? false, filters: served };

@@ -22,6 +22,8 @@ export interface LocalReply {
   readonly counter: HcmCounter | undefined;
   /** What a gRPC client is told instead of what the status of HTTP stands for. */
   readonly grpcStatus: number | undefined;
+  /** It is said as it is, by a filter that speaks for the upstream: without the route's headers, and not in gRPC's terms. */
+  readonly verbatim: boolean;
 }
 
 /** What differs from the plain case: no body, no flag, the connection stays unless the status is 400. */
@@ -34,6 +36,7 @@ interface Particulars {
   /** Tells the client that a limit of ours was the reason. */
   readonly overloaded?: boolean;
   readonly grpcStatus?: number;
+  readonly verbatim?: boolean;
 }
 
 /** A local reply. */
@@ -47,6 +50,7 @@ export function localReply(status: number, details: string, particulars: Particu
     location,
     overloaded = false,
     grpcStatus,
+    verbatim = false,
   } = particulars;
   const headers = new HeaderList();
   if (overloaded) headers.add('x-envoy-overloaded', 'true');
@@ -55,7 +59,7 @@ export function localReply(status: number, details: string, particulars: Particu
     headers.add('content-type', 'text/plain');
   }
   if (location !== undefined) headers.add('location', location);
-  return { status, headers, body, details, flag, close, counter, grpcStatus };
+  return { status, headers, body, details, flag, close, counter, grpcStatus, verbatim };
 }
 
 /** Puts headers before those of a reply. What they say of a body counts only for the type of one that is there. */
@@ -87,6 +91,11 @@ export function routeNotFound(method: string): LocalReply {
 /** The route names a cluster that is not there. */
 export function clusterNotFound(status: number): LocalReply {
   return localReply(status, 'cluster_not_found', { flag: ResponseFlag.NoClusterFound, counter: 'no_cluster' });
+}
+
+/** The CORS filter answers a preflight; its headers are still to be set. */
+export function corsResponse(): LocalReply {
+  return localReply(200, 'cors_response', { verbatim: true });
 }
 
 /** The fault filter answers in the upstream's place. @param grpcStatus in place of what `status` stands for */

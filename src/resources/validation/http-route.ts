@@ -6,6 +6,7 @@ import { error, type Finding, warning } from '../finding.ts';
 import { isDnsLabel } from '../names.ts';
 import { nearest } from '../nearest.ts';
 import type { HttpRoute } from '../types.ts';
+import { checkCors } from './cors.ts';
 import { checkDestination, checkDestinations } from './destination.ts';
 import { checkFault } from './fault.ts';
 import { checkHeaderValue, checkOneLine } from './proxy-values.ts';
@@ -297,23 +298,5 @@ function checkMirrors(route: HttpRoute, path: FieldPath): Finding[] {
   if (route.mirror !== undefined && (route.mirrors ?? []).length > 0)
     findings.push(error([...path, 'mirrors'], 'cannot stand beside mirror', 'move mirror into the list'));
   findings.push(...checkPercent(route.mirrorPercentage?.value, [...path, 'mirrorPercentage', 'value']));
-  return findings;
-}
-
-const METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE', '*']);
-
-function checkCors(policy: HttpRoute['corsPolicy'], path: FieldPath): Finding[] {
-  if (policy === undefined) return [];
-  const findings: Finding[] = [];
-  for (const [index, origin] of (policy.allowOrigins ?? []).entries())
-    findings.push(...checkStringMatch([...path, 'allowOrigins', index], origin));
-  for (const [index, method] of (policy.allowMethods ?? []).entries())
-    if (!METHODS.has(method))
-      findings.push(error([...path, 'allowMethods', index], `"${method}" is no HTTP method`, [...METHODS].join(', ')));
-  for (const field of ['allowHeaders', 'exposeHeaders'] as const)
-    for (const [index, name] of (policy[field] ?? []).entries())
-      if (name !== '*' && !isHeaderName(name))
-        findings.push(error([...path, field, index], `"${name}" is no header name`));
-  if (policy.maxAge !== undefined) findings.push(...checkDuration([...path, 'maxAge'], policy.maxAge));
   return findings;
 }

@@ -202,7 +202,7 @@ it('refuses a fault filter by another name, since routes could not speak to it',
     route_config: { name: 'r' },
   };
   await expect(startGateway({ hcm, clusters: [] })).rejects.toThrow(
-    'http_filters[0]: a fault filter is served as envoy.filters.http.fault only, not as mine',
+    'http_filters[0]: such a filter is served as envoy.filters.http.fault only, not as mine',
   );
 });
 

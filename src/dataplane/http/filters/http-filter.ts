@@ -2,6 +2,7 @@
 
 import type { CompiledRoute } from '../../router/route.ts';
 import type { HcmConfig } from '../hcm-config.ts';
+import type { HeaderList } from '../header-list.ts';
 import type { HttpRequest } from '../http-request.ts';
 import type { LocalReply } from '../local-reply.ts';
 import type { StreamRecord } from '../stream-record.ts';
@@ -30,6 +31,8 @@ export const WAIT = Symbol('wait');
 export interface StreamFilter {
   /** @returns the answer; WAIT: `continueDecoding` or `reply` follows; undefined: the request goes on */
   decodeHeaders(): LocalReply | typeof WAIT | undefined;
+  /** The head of the final response, ours or an upstream's, is on its way to the client. */
+  encodeHeaders?(headers: HeaderList): void;
   /** The request is over, one way or the other. Nothing is called any more. */
-  onDestroy(): void;
+  onDestroy?(): void;
 }
