@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Limen } from './walkthroughs/limen.ts';
+import { EXAMPLES, Limen, temporaryDirectory } from './walkthroughs/limen.ts';
 import { describeWith } from './walkthroughs/tools.ts';
 
 const README = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
@@ -28,6 +28,64 @@ describe('the first screen of the README', () => {
     expect(scripts.test).toBe('vitest run');
   });
 });
+
+describeWith(['curl', 'kubectl'], 'the terminals that the README shows', () => {
+  /** What is typed, and what is shown below it. */
+  const typed = [...README.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, text = '']) =>
+    text
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => ({ line: step.split('\n', 1)[0] as string, shown: step.slice(step.indexOf('\n') + 1) })),
+  );
+  let limen: Limen;
+
+  beforeAll(async () => {
+    limen = await Limen.up(temporaryDirectory(), ['-f', join(EXAMPLES, 'coolstore')], [15021, 80, 443, 31400, 15443]);
+  });
+  afterAll(async () => {
+    expect(await limen?.stop()).toEqual({ code: 0, left: [] });
+  });
+
+  it('begin with the start, and come to kubectl', () => {
+    expect(typed.map(({ line }) => line.replace(/^npx /, '').split(' ')[0])).toEqual([
+      ...['npm', 'export', 'kubectl', 'kubectl', 'kubectl', 'curl', 'limen', 'limen'],
+    ]);
+  });
+
+  it.each(typed)('$line', async ({ line, shown }) => {
+    if (line === 'npm start') {
+      const [banner = ''] = /^\nLimen .*?^Ready in \d+ ms$\n/ms.exec(limen.output) ?? [];
+      expect(lasting(banner.replace(limen.home, '~/.limen'))).toBe(lasting(shown));
+    } else if (line.startsWith('export ')) {
+      expect(await limen.type(`${line} && kubectl config view -o jsonpath='{.contexts[*].name}'`)).toMatchObject({
+        ...{ code: 0, stdout: 'limen' },
+      });
+    } else {
+      // kubectl has made it; the gateway has it a moment later.
+      await limen.until(`${line} shows what the README shows`, async () => {
+        const outcome = await limen.type(line);
+        expect({ ...outcome, stdout: lasting(outcome.stdout) }).toEqual({
+          code: 0,
+          stdout: lasting(shown),
+          stderr: '',
+        });
+        return true;
+      });
+    }
+  });
+});
+
+/** A capture without what is different each time, and without the space that columns take for it. */
+function lasting(text: string): string {
+  return text
+    .replace(/127\.0\.0\.1(:\d+)?(?=[ /])/g, 'ADDRESS')
+    .replace(/\b\d+\.\d+\.\d+$/gm, 'VERSION')
+    .replace(/\bcurl\/[\d.]+/g, 'curl/VERSION')
+    .replace(/-\w{10}-\w{5}\b/g, '-POD')
+    .replace(/\b(\d+m)?\d+s\b/g, 'AGE')
+    .replace(/\d+ ms/g, 'N ms')
+    .replace(/ +/g, ' ');
+}
 
 describeWith(['curl'], 'one’s own service, as the README shows it', () => {
   const upstream = createServer((request, response) => response.end(`mine: ${request.headers.host}`));

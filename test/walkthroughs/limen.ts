@@ -178,8 +178,8 @@ export class Limen {
   }
 
   /**
-   * Runs a line as a reader types it: `kubectl`, `limen` and `curl` lead to this instance, `examples/` is the checkout's, other files are
-   * those of `terminal`. Nothing of the user's home is read or written.
+   * Runs a line as a reader types it: `kubectl`, `limen` and `curl` lead to this instance, whose home is `~/.limen`; `examples/` is the
+   * checkout's, other files are those of `terminal`. Nothing of the user's home is read or written.
    * @param input what the program reads
    */
   type(line: string, input = ''): Promise<Outcome> {
@@ -194,7 +194,11 @@ export class Limen {
     if (existsSync(terminal)) return terminal;
     mkdirSync(join(terminal, 'bin'), { recursive: true });
     symlinkSync(EXAMPLES, join(terminal, 'examples'));
-    writeFileSync(join(terminal, 'bin/limen'), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`, {
+    symlinkSync(this.home, join(terminal, '.limen'));
+    const limen = `exec '${process.execPath}' '${PROGRAM}' "$@"\n`;
+    writeFileSync(join(terminal, 'bin/limen'), `#!/bin/sh\n${limen}`, { mode: 0o755 });
+    // `npx limen …` as in a checkout, and nothing else of npx.
+    writeFileSync(join(terminal, 'bin/npx'), `#!/bin/sh\n[ "$1" = limen ] || exit 127\nshift\n${limen}`, {
       mode: 0o755,
     });
     const connections = this.#connections().map((to) => `connect-to = "${to}"\n`);

@@ -30,6 +30,7 @@ describe('the ready banner', () => {
           },
         ],
         kubeconfig: '/home/you/.limen/kubeconfig',
+        userHome: '/home/you',
         tries: [
           { host: 'webapp.istioinaction.io', path: '/api/catalog', virtualService: 'istioinaction/webapp-vs-from-gw' },
         ],
@@ -54,10 +55,21 @@ Limen 1.2.3  12 objects
     curl -H "Host: webapp.istioinaction.io" http://127.0.0.1:8080/api/catalog
 
   kubectl
-    export KUBECONFIG=/home/you/.limen/kubeconfig
+    export KUBECONFIG=~/.limen/kubeconfig
 
 Ready in 640 ms
 `);
+  });
+
+  it.each([
+    ['/srv/limen/kubeconfig', '/srv/limen/kubeconfig'],
+    ['/home/your/.limen/kubeconfig', '/home/your/.limen/kubeconfig'],
+    ['/home/you/two words/kubeconfig', "'/home/you/two words/kubeconfig'"],
+  ])('names the kubeconfig %s so that a shell finds it', (kubeconfig, word) => {
+    const banner = { version: '1.2.3', gateways: [], tries: [], objects: 0, readyMs: 1 };
+    expect(formatBanner({ ...banner, kubeconfig, userHome: '/home/you' }, false)).toContain(
+      `export KUBECONFIG=${word}\n`,
+    );
   });
 
   it('leaves the port out of a curl line where it is 80, and the Host header where any host will do', () => {

@@ -26,6 +26,8 @@ export interface Banner {
   tries: readonly TryLine[];
   /** The path of the kubeconfig. */
   kubeconfig: string;
+  /** What the shell's `~` stands for; '' where nobody knows. */
+  userHome: string;
   objects: number;
   readyMs: number;
 }
@@ -60,7 +62,7 @@ export function formatBanner(banner: Banner, color: boolean): string {
     lines.push('', `  ${bold('Try')}`);
     for (const { host, path } of banner.tries) lines.push(`    ${curlLine(host, path, http)}`);
   }
-  lines.push('', `  ${bold('kubectl')}`, `    export KUBECONFIG=${shellWord(banner.kubeconfig)}`);
+  lines.push('', `  ${bold('kubectl')}`, `    export KUBECONFIG=${shellPath(banner.kubeconfig, banner.userHome)}`);
   lines.push('', green(`Ready in ${Math.round(banner.readyMs)} ms`), '');
   return lines.join('\n');
 }
@@ -73,6 +75,12 @@ function addressOf({ address, hostPort }: PublishedPort): string {
 export function curlLine(host: string, path: string, port: PublishedPort): string {
   const authority = port.hostPort === 80 ? port.address : addressOf(port);
   return host === '*' ? `curl http://${authority}${path}` : `curl -H "Host: ${host}" http://${authority}${path}`;
+}
+
+/** A path as a shell reads it back, below `~` where it can be. */
+function shellPath(path: string, userHome: string): string {
+  const below = userHome !== '' && path.startsWith(`${userHome}/`) ? `~${path.slice(userHome.length)}` : path;
+  return shellWord(below) === below ? below : shellWord(path); // in quotes a shell would not expand it
 }
 
 /** A word as a shell reads it back. */

@@ -133,6 +133,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
             gateways: publishedGateways(runtime.proxies, controlPlane.listenerPorts),
             tries: triesOf(store.snapshot),
             kubeconfig: api.kubeconfig,
+            userHome: process.env.HOME ?? '',
             objects,
             readyMs: process.uptime() * 1000,
           },
