@@ -251,6 +251,24 @@ describeWith(['curl', 'kubectl'], 'W1: first contact', () => {
     });
   });
 
+  it('6. so does a client that comes by a node port', async () => {
+    expect(
+      await limen.kubectl(
+        'expose deploy istio-ingressgateway -n istio-system --name=by-node-port --type=NodePort --port=80 --target-port=8080',
+      ),
+    ).toBe('service/by-node-port exposed\n');
+    const path = '{.spec.ports[0].nodePort}';
+    const port = await limen.kubectl(`get svc by-node-port -n istio-system -o jsonpath='${path}'`);
+    const answer = await limen.untilStatus(
+      ...([200, '-H', 'Host: webapp.istioinaction.io', `http://127.0.0.1:${port}/api/catalog`] as const),
+    );
+    expect(answer.body).toBe(CATALOG);
+    expect(await limen.kubectl('delete svc by-node-port -n istio-system')).toContain('"by-node-port" deleted');
+    await limen.until('the port is closed', async () => (await limen.curl(`http://127.0.0.1:${port}/`)).code === 7);
+    // A gateway whose Services change starts anew.
+    await limen.untilStatus(200, '-H', 'Host: webapp.istioinaction.io', 'http://127.0.0.1/api/catalog');
+  });
+
   it('6. any other host is still 404', async () => {
     expect((await limen.curl('http://127.0.0.1/api/catalog')).status).toBe(404);
   });
