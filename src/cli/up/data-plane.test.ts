@@ -71,6 +71,20 @@ describe('a data plane’s process', () => {
     expect(await dataPlane.exit).toBe(137);
   });
 
+  it('sweeps the garbage of requests before it has grown large', async () => {
+    const { dataPlane } = start(`import { getHeapSpaceStatistics } from 'node:v8';
+process.once('message', () => {
+  const alive = [];
+  for (let at = 0; at < 2_000_000; at += 1) alive[at % 20_000] = { at, of: [at] };
+  const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size;
+  process.send({ type: 'ready', admin: String(young), published: [] });
+});
+setInterval(() => {}, 1000);`);
+    const { admin } = await dataPlane.serve(FLAGS);
+    expect(Number(admin)).toBeGreaterThan(0);
+    expect(Number(admin)).toBeLessThanOrEqual(32 * 1024 * 1024);
+  });
+
   it('has its output in that of the supervisor, and in its own log', async () => {
     const { dataPlane, output } = start(
       `process.once('message', () => { console.log('a line'); console.error('another'); process.exitCode = 0; process.disconnect(); });`,

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import { HEAP_FLAGS } from '../../dataplane/worker/heap-flags.ts';
 import type { EnvoyFlags } from '../envoy/run.ts';
 import type { ProxyFlags } from '../proxy.ts';
 import type { DataPlaneMessage, DataPlaneReady } from './messages.ts';
@@ -44,7 +45,11 @@ export function startDataPlane(program: string, output: Output = process): DataP
   let told = false;
   let tap: Tap | undefined;
   // A process group of its own: Ctrl-C reaches the supervisor alone, which drains in order.
-  const child = fork(program, [], { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(program, [], {
+    execArgv: [...process.execArgv, ...HEAP_FLAGS],
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   const { pid } = child;
   for (const name of ['stdout', 'stderr'] as const)
     forward(child[name] as Readable, output[name], (chunk) => tap?.(chunk, name));

@@ -4,6 +4,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { ConfigError } from '../connection.ts';
+import { HEAP_FLAGS } from './heap-flags.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import type { WorkerOptions } from './worker.ts';
 import { WORKER_METHODS, type WorkerMethod, type WorkerPort } from './worker-port.ts';
@@ -28,7 +29,8 @@ const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './child
 export function startWorkerProcess(options: WorkerOptions, log: Logger): WorkerProcess {
   // Each worker accepts on the shared sockets by itself: no hop through the primary, and a connection goes to a worker that has time for it.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: PROGRAM, args: [], serialization: 'advanced', silent: false });
+  const execArgv = [...process.execArgv.filter((flag) => !HEAP_FLAGS.includes(flag)), ...HEAP_FLAGS];
+  cluster.setupPrimary({ exec: PROGRAM, args: [], execArgv, serialization: 'advanced', silent: false });
   const child = cluster.fork();
   const calls = new Map<number, PromiseWithResolvers<unknown>>();
   let nextId = 1;
