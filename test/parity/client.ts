@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, DEFAULT_CIPHERS, type TLSSocket } from 'node:tls';
 import { type Message, readResponses, saysClose } from './http1.ts';
+import { askHttp2 } from './http2-client.ts';
 import type { Row, Step } from './row.ts';
 
 /** What a client saw. */
@@ -45,6 +46,7 @@ export async function runClient(
 ): Promise<Seen> {
   const connection = new Connection(row, await connectFromOwnPort(port), options.certificateOf);
   const steps: readonly Step[] = Array.isArray(row.send) ? row.send : [row.send as Step];
+  if (row.http2) return runHttp2(connection, steps);
   const sent = steps.filter((step) => typeof step === 'string' && step !== 'end' && step !== 'reset').join('');
   const methods = [...sent.matchAll(/([A-Z]+) \S+ HTTP\/1\.[01]\r\n/g)].map(([, method = '']) => method);
   const expected = row.responses ?? Math.max(methods.length, 1);
@@ -97,6 +99,22 @@ export async function runClient(
   }
 }
 
+async function runHttp2(connection: Connection, steps: readonly Step[]): Promise<Seen> {
+  try {
+    await connection.until(() => connection.connected);
+    const requests = steps.map((step) => {
+      if (typeof step !== 'string' || step === 'end' || step === 'reset')
+        throw new Error('over HTTP/2 a row can only send requests');
+      return step;
+    });
+    const port = connection.socket.localPort ?? 0;
+    const { responses, resets, connection: state } = await askHttp2(connection.socket, requests, PROBE, LIMIT_MS);
+    return { port, responses, rest: resets, connection: connection.ended ?? state, tls: connection.tls() };
+  } finally {
+    connection.socket.destroy();
+  }
+}
+
 /** Node's, but as browsers have them: AES of 128 bits before that of 256. */
 const CIPHERS = `TLS_AES_128_GCM_SHA256:${DEFAULT_CIPHERS}`;
 
@@ -108,7 +126,7 @@ class Connection {
   readonly #plain: Socket;
   #waiting: (() => void)[] = [];
 
-  constructor({ tls }: Row, plain: Socket, certificateOf: (name: string) => { cert: string; key: string }) {
+  constructor({ tls, http2 }: Row, plain: Socket, certificateOf: (name: string) => { cert: string; key: string }) {
     this.#plain = plain;
     this.#plain.on('error', (error: NodeJS.ErrnoException) => this.#end(error));
     if (tls === undefined) {
@@ -127,11 +145,13 @@ class Connection {
       });
       this.socket.on('secureConnect', () => this.#connected());
     }
-    this.socket.setEncoding('latin1');
-    this.socket.on('data', (text: string) => {
-      this.received += text;
-      this.#wake();
-    });
+    if (http2 === undefined) {
+      this.socket.setEncoding('latin1');
+      this.socket.on('data', (text: string) => {
+        this.received += text;
+        this.#wake();
+      });
+    }
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.#end(error));
     this.socket.on('end', () => this.#end());
     this.socket.on('close', () => this.#end());

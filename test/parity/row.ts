@@ -20,6 +20,8 @@ export interface Row {
   readonly to?: number;
   /** Over TLS. */
   readonly tls?: ClientTls;
+  /** The requests of `send` go out as streams of HTTP/2, each once the one before is answered: by prior knowledge, or by ALPN where `tls` offers h2. */
+  readonly http2?: true;
   /** What the client does, in order. */
   readonly send: Step | readonly Step[];
   /** How many final responses to wait for; one for each request line in `send` unless given. */
