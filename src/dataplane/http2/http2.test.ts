@@ -346,6 +346,14 @@ describe('the end of a stream', () => {
     stream.write('half');
     expect(await answerOf(stream)).toMatchObject({ status: 408, body: 'stream timeout', code: 0 });
   });
+
+  it('comes with the time for request headers, where a header block does not end', async () => {
+    const { gateway } = await setUp({ hcm: { request_headers_timeout: '0.05s' } });
+    const client = await FrameClient.connect(gateway.port);
+    client.send(PREFACE, frame(Frame.Headers, END_STREAM, 1, headerBlock(requestHeaders('/direct')).subarray(0, 10)));
+    expect(await client.endOf(1)).toBe('closed');
+    expect(gateway.stats.counter('http.test.downstream_rq_header_timeout').value).toBe(1);
+  });
 });
 
 describe('what is not HTTP/2, or not acceptable', () => {

@@ -6,6 +6,7 @@ import { type ConnectionTimeoutOwner, ConnectionTimeouts } from '../http/connect
 import type { HcmConfig } from '../http/hcm-config.ts';
 import { Timeouts } from '../http/timeouts.ts';
 import { ServerStream, type StreamOwner } from './server-stream.ts';
+import { UnfinishedHead, type UnfinishedHeadOwner } from './unfinished-head.ts';
 
 const { NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -15,12 +16,13 @@ export interface SessionOwner {
 }
 
 /** A client connection. */
-export class ServerSession implements StreamOwner, ConnectionTimeoutOwner {
+export class ServerSession implements StreamOwner, ConnectionTimeoutOwner, UnfinishedHeadOwner {
   readonly connection: DownstreamConnection;
   readonly config: HcmConfig;
   readonly #owner: SessionOwner;
   readonly #session: ServerHttp2Session;
   readonly #timeouts: ConnectionTimeouts;
+  readonly #unfinishedHead: UnfinishedHead;
   /** There once the connection drains. */
   #drainTimeout: Timeouts<'drain'> | undefined = undefined;
   #streams = 0;
@@ -44,11 +46,13 @@ export class ServerSession implements StreamOwner, ConnectionTimeoutOwner {
     session.on('goaway', () => this.#timeouts.idle());
     socket.on('close', () => this.#onClose());
     session.setLocalWindowSize(config.http2.connectionWindow);
+    this.#unfinishedHead = new UnfinishedHead(session, this, config.requestHeadersTimeoutMs, config.services);
     this.#timeouts.start();
   }
 
   #onStream(stream: ServerHttp2Stream, flags: number, list: readonly string[]): void {
     const { config } = this;
+    this.#unfinishedHead.onHead(stream.id ?? 0);
     this.#timeouts.busy();
     this.#streams += 1;
     this.#served += 1;
@@ -119,6 +123,12 @@ export class ServerSession implements StreamOwner, ConnectionTimeoutOwner {
     // Heads come whole out of nghttp2.
   }
 
+  // There is no stream yet that could be answered, and nothing else can come any more.
+  onUnfinishedHead(): void {
+    this.config.stats.downstream_rq_header_timeout.value += 1;
+    this.#session.destroy();
+  }
+
   onLingerTimeout(): void {
     this.connection.socket.destroy();
   }
@@ -133,6 +143,7 @@ export class ServerSession implements StreamOwner, ConnectionTimeoutOwner {
     if (this.#closed) return;
     this.#closed = true;
     this.#timeouts.stop();
+    this.#unfinishedHead.stop();
     this.#drainTimeout?.disarmAll();
     if (this.#streams > 0) this.config.stats.downstream_cx_destroy_active_rq.value += 1;
     this.#owner.onSessionClosed(this);
