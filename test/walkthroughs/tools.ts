@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'vitest';
 
 /** A program on the PATH that these tests run. */
-export type Tool = 'curl' | 'openssl' | 'envoy' | 'kubectl' | 'telnet';
+export type Tool = 'curl' | 'openssl' | 'envoy' | 'kubectl' | 'telnet' | 'h2load';
 
 const PROBES: Record<Tool, string[]> = {
   curl: ['--version'],
@@ -12,6 +12,7 @@ const PROBES: Record<Tool, string[]> = {
   envoy: ['--version'],
   kubectl: ['version', '--client'],
   telnet: ['--version'],
+  h2load: ['--version'],
 };
 
 /** What carries the traffic of the `limen up` under test. The test runner's project `envoy` sets it. */
