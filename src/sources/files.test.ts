@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Problem } from '../resources/problem.ts';
 import { Store } from '../store/store.ts';
+import { createDisk } from '../store/test-disk.ts';
 import { type FileSource, watchFiles } from './files.ts';
 
 const service = (name: string, port = 80) =>
@@ -215,5 +216,28 @@ describe('watchFiles', () => {
     await watched.close();
     writeFileSync(path('web.yaml'), service('web', 81));
     expect(port('web')).toBe(80);
+  });
+
+  it('tries again what could not be stored, and says so once', async () => {
+    const { disk, persistence } = createDisk();
+    disk.isFull = true;
+    store = new Store({}, persistence);
+    store.subscribe(() => wake());
+    writeFileSync(path('one.yaml'), service('one'));
+    await watch(folder);
+    expect([names(), source?.objects]).toEqual([[], []]);
+    await expect.poll(() => disk.refusals, { timeout: 15_000 }).toBeGreaterThan(1);
+    expect(log).toEqual(['cannot take over the configuration files; what serves stays, and it is tried again']);
+    disk.isFull = false;
+    await until(() => names().includes('one'));
+    await expect.poll(() => log).toContain('the configuration files are taken over again');
+
+    disk.isFull = true;
+    writeFileSync(path('one.yaml'), service('one', 81));
+    await expect.poll(() => log.length, { timeout: 15_000 }).toBe(3);
+    expect(port('one')).toBe(80);
+    rmSync(path('one.yaml'));
+    disk.isFull = false;
+    await until(() => names().length === 0);
   });
 });

@@ -39,6 +39,8 @@ const GRACE_MS = 60;
 const POLL_MS = 1000;
 /** How long files are parsed before the event loop gets its turn. */
 const TURN_MS = 10;
+/** When a round that failed (the disk is full) is tried again. */
+const RETRY_MS = 1000;
 
 /** What is known of one file. */
 interface FileState {
@@ -90,6 +92,8 @@ class FilesWatch implements FileSource {
   #poll: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Why the last round failed. */
+  #failure: string | undefined;
 
   constructor(paths: readonly string[], store: Store, options: WatchOptions) {
     this.#roots = [...new Set(paths.map((path) => resolve(path)))];
@@ -166,7 +170,7 @@ class FilesWatch implements FileSource {
     }, delay);
   }
 
-  /** One round: finds out which files changed, reads them, and changes the store once. Never rejects. */
+  /** One round: finds out which files changed, reads them, and changes the store once. Never rejects: what fails is tried again. */
   async #run(): Promise<void> {
     if (this.#closed) return;
     const suspects = this.#suspects;
@@ -181,15 +185,38 @@ class FilesWatch implements FileSource {
       for (const path of suspects.keys()) dirty.add(path);
       const loaded = await this.#readAll([...dirty].sort(), suspects, gone);
       if (this.#closed) return;
+      // What is known of the files changes when the store has changed: a full disk may refuse it.
+      const notes: (() => void)[] = [];
       this.#store.batch(() => {
-        for (const path of gone) this.#remove(path);
-        for (const [path, result] of loaded) this.#apply(path, result);
+        for (const path of gone) notes.push(this.#remove(path));
+        for (const [path, result] of loaded) notes.push(this.#apply(path, result));
       });
+      for (const note of notes) note();
       if (loaded.size > 0 || gone.size > 0 || all) this.#onProblems(this.problems);
+      this.#succeeded();
     } catch (error) {
-      this.#log.error({ err: error }, 'cannot read the configuration files; what serves stays');
+      this.#failed(error, dirty, all);
     }
     if (this.#suspects.size > 0) this.#schedule(GRACE_MS + 1);
+  }
+
+  /** Has the round done once more later, with what it was about. */
+  #failed(error: unknown, dirty: ReadonlySet<string>, all: boolean): void {
+    for (const path of dirty) this.#dirty.add(path);
+    this.#rescan ||= all;
+    const message = error instanceof Error ? error.message : String(error);
+    if (message !== this.#failure)
+      this.#log.error(
+        { err: error },
+        'cannot take over the configuration files; what serves stays, and it is tried again',
+      );
+    this.#failure = message;
+    this.#schedule(RETRY_MS);
+  }
+
+  #succeeded(): void {
+    if (this.#failure !== undefined) this.#log.info('the configuration files are taken over again');
+    this.#failure = undefined;
   }
 
   /** Walks all roots; adds to `dirty` the files that may have changed or are gone. */
@@ -288,7 +315,8 @@ class FilesWatch implements FileSource {
     return this.#roots.find((root) => !this.#rootProblems.has(root) && path !== root && isUnder(path, root));
   }
 
-  #apply(path: string, result: FileResult): void {
+  /** Inside a change of the store. Returns what is to be done when that has succeeded. */
+  #apply(path: string, result: FileResult): () => void {
     const before = this.#files.get(path);
     const hasErrors = result.problems.some(({ severity }) => severity === 'error');
     const hadErrors = before?.problems.some(({ severity }) => severity === 'error') ?? false;
@@ -302,20 +330,26 @@ class FilesWatch implements FileSource {
     );
     const problems = [...result.problems, ...conflicts.map((conflict) => describeConflict(conflict, objects))];
     const { text, cache, signature } = result;
-    this.#files.set(path, { name: displayName(path), text, cache, signature, objects, problems });
-    const keptNames = new Set(kept.map(({ object }) => describeKey(keyOf(object))));
-    for (const problem of problems)
-      this.#logProblem(problem, problem.object === undefined ? kept.length > 0 : keptNames.has(problem.object));
-    if (hadErrors && !hasErrors) this.#log.info({ objects: objects.length }, `${displayName(path)}: is in order again`);
-    else this.#log.debug({ objects: objects.length, errors: problems.length }, `${displayName(path)}: loaded`);
+    return () => {
+      this.#files.set(path, { name: displayName(path), text, cache, signature, objects, problems });
+      const keptNames = new Set(kept.map(({ object }) => describeKey(keyOf(object))));
+      for (const problem of problems)
+        this.#logProblem(problem, problem.object === undefined ? kept.length > 0 : keptNames.has(problem.object));
+      if (hadErrors && !hasErrors)
+        this.#log.info({ objects: objects.length }, `${displayName(path)}: is in order again`);
+      else this.#log.debug({ objects: objects.length, errors: problems.length }, `${displayName(path)}: loaded`);
+    };
   }
 
-  #remove(path: string): void {
+  /** Inside a change of the store. Returns what is to be done when that has succeeded. */
+  #remove(path: string): () => void {
     const state = this.#files.get(path);
-    if (state === undefined) return;
-    this.#files.delete(path);
+    if (state === undefined) return () => undefined;
     this.#store.apply(path, []);
-    this.#log.info({ objects: state.objects.length }, `${state.name}: deleted, its objects with it`);
+    return () => {
+      this.#files.delete(path);
+      this.#log.info({ objects: state.objects.length }, `${state.name}: deleted, its objects with it`);
+    };
   }
 
   #logProblem(problem: Problem, lastGoodServes: boolean): void {

@@ -6,8 +6,8 @@ import { keyOf, type ObjectKey, type ResourceObject } from '../resources/object.
 import type { Snapshot } from '../resources/snapshot.ts';
 import { versionOf } from './change.ts';
 import { StoreWriteError } from './errors.ts';
-import type { Edited } from './state.ts';
-import { type Change, type Persistence, Store } from './store.ts';
+import { type Change, Store } from './store.ts';
+import { createDisk } from './test-disk.ts';
 
 const KINDS = ['v1 ConfigMap', 'v1 Service', 'apps/v1 Deployment'] as const;
 
@@ -16,20 +16,6 @@ const object = (name: string, value: number, kind: string = KINDS[0]): ResourceO
   return { apiVersion, kind: kindName, metadata: { name, namespace: 'default' }, spec: { value } };
 };
 const key = (name: string): ObjectKey => ({ group: '', kind: 'ConfigMap', namespace: 'default', name });
-
-/** A disk that can fail. */
-function createDisk() {
-  const disk = { isFull: false, saved: [] as Edited[] };
-  const persistence: Persistence = {
-    load: () => ({ version: 0, objects: [], claims: [] }),
-    save(edited) {
-      if (disk.isFull) throw new StoreWriteError('the disk is full', { isFull: true });
-      disk.saved.push(edited);
-    },
-    close() {},
-  };
-  return { disk, persistence };
-}
 
 const contentsOf = (snapshot: Snapshot) =>
   snapshot

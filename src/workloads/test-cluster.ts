@@ -55,18 +55,19 @@ export function deployment({
 
 /** A store whose workloads run. */
 export class TestCluster {
-  readonly store = new Store();
+  readonly store: Store;
   readonly lines: { level: number; msg: string }[] = [];
   readonly log: Logger = pino({ level: 'debug' }, { write: (line: string) => void this.lines.push(JSON.parse(line)) });
   readonly #pool: AddressPool;
   #workloads: Workloads | undefined;
 
-  private constructor(pool: AddressPool) {
+  private constructor(pool: AddressPool, store: Store) {
     this.#pool = pool;
+    this.store = store;
   }
 
-  static async create(): Promise<TestCluster> {
-    return new TestCluster(await createAddressPool(`workloads test ${process.pid}`));
+  static async create(store = new Store()): Promise<TestCluster> {
+    return new TestCluster(await createAddressPool(`workloads test ${process.pid}`), store);
   }
 
   /** Begins to run what is in the store; once. */

@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { get, request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keyOf } from '../resources/object.ts';
 import { boundPort } from '../resources/pod-ports.ts';
 import type { Deployment, Pod } from '../resources/types.ts';
+import { Store } from '../store/store.ts';
+import { createDisk } from '../store/test-disk.ts';
 import { replicaSetsOf } from './controllers/kinds.ts';
 import { deployment, TestCluster } from './test-cluster.ts';
 
@@ -322,3 +325,31 @@ async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
+
+describe('on a full disk', () => {
+  it('pods come and go, and what becomes of them is written when there is space again', async () => {
+    const { disk, persistence } = createDisk();
+    await cluster.close();
+    cluster = await TestCluster.create(new Store({}, persistence));
+    cluster.store.put(deployment());
+    cluster.run();
+    await cluster.until(() => first()?.spec?.nodeName !== undefined);
+    disk.isFull = true;
+    await expect.poll(() => disk.refusals, { timeout: 15_000 }).toBeGreaterThan(1);
+    expect(first().status?.phase).not.toBe('Running');
+    disk.isFull = false;
+    await cluster.settle();
+    expect(first().status?.phase).toBe('Running');
+    const { name } = first().metadata;
+    await cluster.store.transact((writer) => writer.delete(keyOf(app())));
+    await cluster.until(
+      () => cluster.store.snapshot.get('Pod', 'default', name)?.metadata.deletionTimestamp !== undefined,
+    );
+    const before = disk.refusals;
+    disk.isFull = true;
+    await expect.poll(() => disk.refusals, { timeout: 15_000 }).toBeGreaterThan(before + 1);
+    expect(cluster.store.snapshot.get('Pod', 'default', name)).toBeDefined();
+    disk.isFull = false;
+    await cluster.until(() => cluster.store.snapshot.get('Pod', 'default', name) === undefined);
+  });
+});

@@ -6,7 +6,8 @@ import type { Logger } from 'pino';
 import { graceSecondsOf } from '../../resources/grace-period.ts';
 import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { Pod } from '../../resources/types.ts';
-import type { Store } from '../../store/store.ts';
+import { StoreWriteError } from '../../store/errors.ts';
+import type { Store, Writer } from '../../store/store.ts';
 import type { ContainerRuntime } from '../container-runtime.ts';
 import type { EventRecorder } from '../events.ts';
 import { ContainerRunner } from './container-runner.ts';
@@ -48,6 +49,8 @@ export interface NodePod {
 
 /** How long containers have to end when Limen ends. */
 const CLOSE_GRACE_MS = 1_000;
+/** How soon what could not be written is tried again. */
+const RETRY_MS = 1_000;
 
 interface Entry {
   object: Pod;
@@ -184,7 +187,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
   async function forget(entry: Entry): Promise<void> {
     const uid = entry.object.metadata.uid ?? '';
     if (closed) return;
-    await store.transact((writer) => {
+    await transact((writer) => {
       const now = writer.get(keyOf(entry.object));
       if (now?.metadata.uid !== uid) return;
       if ((now.metadata.finalizers?.length ?? 0) === 0) writer.delete(keyOf(now));
@@ -213,21 +216,31 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
     while (dirty.size > 0 && !closed) {
       const now = [...dirty];
       dirty.clear();
-      try {
-        await store.transact((writer) => {
-          for (const entry of now) {
-            const stored = writer.get(keyOf(entry.object)) as Pod | undefined;
-            if (stored === undefined || stored.metadata.uid !== entry.object.metadata.uid) continue;
-            writer.put(withStatus(stored, stateOf(entry), clock()));
-          }
-        });
-        for (const entry of now) tell(entry);
-      } catch (error) {
-        // A full disk: what is so is written when the next thing changes.
-        log.error({ err: error }, 'the status of pods cannot be written');
-      }
+      await transact((writer) => {
+        for (const entry of now) {
+          const stored = writer.get(keyOf(entry.object)) as Pod | undefined;
+          if (stored === undefined || stored.metadata.uid !== entry.object.metadata.uid) continue;
+          writer.put(withStatus(stored, stateOf(entry), clock()));
+        }
+      }).then(
+        () => now.forEach(tell),
+        (error: unknown) => log.error({ err: error }, 'the status of pods cannot be written'),
+      );
     }
     writing = undefined;
+  }
+
+  /** A change of the store that waits for a full disk to have space again, until the node is closed. */
+  async function transact(change: (writer: Writer) => void): Promise<void> {
+    for (let tries = 0; !closed; tries++) {
+      try {
+        return await store.transact(change);
+      } catch (error) {
+        if (!(error instanceof StoreWriteError)) throw error;
+        if (tries === 0) log.error({ err: error }, 'what becomes of pods cannot be written; it is tried again');
+        await delay(RETRY_MS, undefined, { signal: closing.signal, ref: false }).catch(() => {});
+      }
+    }
   }
 
   const told = new WeakSet<Entry>();
