@@ -18,6 +18,71 @@ const virtualService = (name: string, spec: object = {}) => ({
   spec: { hosts: ['a.example'], http: [{ route: [{ destination: { host: 'a' } }] }], ...spec },
 });
 
+describe('a value of a wrong type', () => {
+  const refusal = async (path: string, object: object) => {
+    const { status, body } = await api.post(path, object);
+    return {
+      status,
+      reason: body.reason,
+      message: body.message,
+      fields: body.details?.causes?.map((cause: { field: string }) => cause.field),
+    };
+  };
+  const deployment = (spec: object) => ({
+    metadata: { name: 'typed' },
+    spec: {
+      selector: { matchLabels: { app: 'a' } },
+      template: { metadata: { labels: { app: 'a' } }, spec: { containers: [] } },
+      ...spec,
+    },
+  });
+
+  it.each([
+    [{ replicas: '3' }, 'string into Go struct field DeploymentSpec.spec.replicas of type int32', 'spec.replicas'],
+    [{ replicas: 1.5 }, 'number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32', 'spec.replicas'],
+    [{ paused: 'yes' }, 'string into Go struct field DeploymentSpec.spec.paused of type bool', 'spec.paused'],
+    [
+      { strategy: [] },
+      'array into Go struct field DeploymentSpec.spec.strategy of type v1.DeploymentStrategy',
+      'spec.strategy',
+    ],
+    [
+      { template: { spec: { containers: [{ name: 'a', env: [{ name: 'A', value: 5 }] }] } } },
+      'number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string (spec.template.spec.containers[0].env[0].value)',
+      'spec.template.spec.containers[0].env[0].value',
+    ],
+    [
+      { template: { metadata: { labels: { version: 1 } }, spec: { containers: [] } } },
+      'number into Go struct field ObjectMeta.spec.template.metadata.labels of type string',
+      'spec.template.metadata.labels.version',
+    ],
+    [
+      { template: { spec: { containers: { name: 'a' } } } },
+      'object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container',
+      'spec.template.spec.containers',
+    ],
+  ])('is told as Kubernetes tells it: %j', async (spec, text, field) => {
+    expect(await refusal('/apis/apps/v1/namespaces/default/deployments', deployment(spec))).toEqual({
+      status: 400,
+      reason: 'BadRequest',
+      message: `Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal ${text}`,
+      fields: [field],
+    });
+  });
+
+  it('is told of a Secret without the value, of a patch as of the whole, and all of them at once', async () => {
+    const secrets = '/api/v1/namespaces/default/secrets';
+    expect((await refusal(secrets, { metadata: { name: 's' }, data: { key: 12345 } })).message).toBe(
+      'Secret in version "v1" cannot be handled as a Secret: json: cannot unmarshal number into Go struct field Secret.data of type []uint8',
+    );
+    await api.post(MAPS, configMap('typed'));
+    const { body } = await api.patch(`${MAPS}/typed`, MERGE, { data: { a: true, b: [] } });
+    expect(body.message).toBe(
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal bool into Go struct field ConfigMap.data of type string, json: cannot unmarshal array into Go struct field ConfigMap.data of type string',
+    );
+  });
+});
+
 describe('create', () => {
   it('answers with the object as it is stored', async () => {
     const { status, body } = await api.post(MAPS, configMap('made', { a: '1' }));
@@ -248,7 +313,7 @@ describe('patch', () => {
     [MERGE, '[', 400],
     [MERGE, '{"constructor":{"prototype":{"polluted":"yes"}}}', [200, 400, 422]],
     [MERGE, '{"metadata":{"resourceVersion":"1"}}', 409],
-    [MERGE, '{"data":{"a":5}}', 422],
+    [MERGE, '{"data":{"a":5}}', 400],
     ['application/x-unknown', '{}', 415],
     ['application/apply-patch+yaml', 'a: b', 422],
   ])('of type %s that is %s is answered with %j', async (type, body, status) => {

@@ -79,8 +79,9 @@ const detailsOf = ({ group, plural }: ResourceName, name: string): StatusDetails
   kind: plural,
 });
 
-export function badRequest(message: string): ApiError {
-  return new ApiError(400, 'BadRequest', message);
+/** @param causes the fields it is about, where it is about some */
+export function badRequest(message: string, causes?: readonly StatusCause[]): ApiError {
+  return new ApiError(400, 'BadRequest', message, causes === undefined ? undefined : { causes });
 }
 
 export function unauthorized(): ApiError {

@@ -18,16 +18,17 @@ const WEBHOOK = 'validation.istio.io';
  *
  * @param warn told of each such field with `Warn`
  * @param strictError makes the error of `Strict`, of the sentence that says which fields
- * @throws ApiError 400 with `Strict`; 422 for values that the schema does not allow
+ * @throws ApiError 400 with `Strict`, and for values of wrong types in Kubernetes' own kinds; 422 for values that the schema does not allow
  */
 export function checkFields(
   object: ResourceObject,
   resource: ApiResource,
   validation: FieldValidation,
   warn: (text: string) => void,
-  strictError: (sentence: string) => ApiError = (sentence) => strictDecoding(resource, sentence),
+  strictError: (sentence: string) => ApiError = (sentence) => cannotHandle(resource, sentence),
 ): ResourceObject {
-  const { unknown, causes } = checkAgainstSchema(object, resource);
+  const { unknown, causes, undecodable } = checkAgainstSchema(object, resource);
+  if (undecodable.length > 0) throw cannotHandle(resource, undecodable.join(', '), causes);
   if (unknown.length > 0) {
     const texts = unknown.map(describeUnknown);
     if (validation === 'Strict') throw strictError(`strict decoding error: ${texts.join(', ')}`);
@@ -37,8 +38,8 @@ export function checkFields(
   return unknown.length === 0 ? object : prune(object, unknown);
 }
 
-function strictDecoding({ kind, version }: ApiResource, sentence: string): ApiError {
-  return badRequest(`${kind.name} in version "${version}" cannot be handled as a ${kind.name}: ${sentence}`);
+function cannotHandle({ kind, version }: ApiResource, why: string, causes?: readonly StatusCause[]): ApiError {
+  return badRequest(`${kind.name} in version "${version}" cannot be handled as a ${kind.name}: ${why}`, causes);
 }
 
 /**

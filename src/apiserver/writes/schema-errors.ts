@@ -4,15 +4,18 @@ import { type FieldPath, formatFieldPath, valueAt } from '../../resources/field-
 import { type SchemaError, validate } from '../../resources/openapi/validate.ts';
 import type { ApiResource } from '../api-resource.ts';
 import type { StatusCause } from '../status.ts';
+import { describeTypeError } from './decoding-errors.ts';
 
 /** What is wrong with an object by its schema. */
 export interface SchemaFindings {
   /** Fields the kind does not have, as paths. */
   unknown: readonly FieldPath[];
   causes: readonly StatusCause[];
+  /** Values that Kubernetes could not even decode, in its words: of wrong types, in its own kinds. Their causes are among `causes`. */
+  undecodable: readonly string[];
 }
 
-const CLEAN: SchemaFindings = { unknown: [], causes: [] };
+const CLEAN: SchemaFindings = { unknown: [], causes: [], undecodable: [] };
 
 /** Checks an object against the schema of its kind. */
 export function checkAgainstSchema(object: object, resource: ApiResource): SchemaFindings {
@@ -21,7 +24,11 @@ export function checkAgainstSchema(object: object, resource: ApiResource): Schem
   const errors = validate(schema, object);
   if (errors.length === 0) return CLEAN;
   const isSecret = resource.kindId === 'Secret';
+  const wrongTypes = resource.isCustom ? [] : errors.filter(({ keyword }) => keyword === 'type');
   return {
+    undecodable: wrongTypes.map(({ path }) =>
+      describeTypeError(schema, resource.kind.name, path, valueAt(object, path)),
+    ),
     unknown: errors.filter(({ keyword }) => keyword === 'unknown').map(({ path }) => path),
     causes: errors
       .filter(({ keyword }) => keyword !== 'unknown')
