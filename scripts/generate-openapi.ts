@@ -10,6 +10,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { KINDS } from '../src/resources/kinds.ts';
 import { definitionPrefix, referenceTo } from '../src/resources/openapi/names.ts';
 import type { Schema } from '../src/resources/openapi/schema.ts';
+import { DEFAULTS } from './openapi/defaults.ts';
 import { MERGING } from './openapi/merging.ts';
 import { readDeclaration } from './openapi/type-declarations.ts';
 import { readValidator } from './openapi/validators.ts';
@@ -117,6 +118,11 @@ function define(model: string): string {
     const place = path === '' ? merged : merged.properties?.[path];
     if (place === undefined) throw new Error(`scripts/openapi/merging.ts: ${name} has no ${path}`);
     Object.assign(place, extensions);
+  }
+  for (const [property, value] of Object.entries(DEFAULTS[name] ?? {})) {
+    const place = merged.properties?.[property];
+    if (place === undefined) throw new Error(`scripts/openapi/defaults.ts: ${name} has no ${property}`);
+    place.default = value;
   }
   definitions.set(name, merged);
   return name;

@@ -98,6 +98,15 @@ function withObjectFields(schema: Schema, gvk: { group: string; version: string;
   };
 }
 
+/** What is allowed in a definition and has no effect here. */
+export function definitionWarnings({ spec }: CustomResourceDefinition): string[] {
+  return spec.versions.flatMap(({ schema }, index) =>
+    JSON.stringify(schema ?? {}).includes('"x-kubernetes-validations":')
+      ? [`spec.versions[${index}].schema: rules in CEL (x-kubernetes-validations) are kept, and not evaluated by Limen`]
+      : [],
+  );
+}
+
 /** What is wrong with a definition whose fields are in order. */
 export function checkDefinition({ metadata, spec }: CustomResourceDefinition): StatusCause[] {
   const causes: StatusCause[] = [];

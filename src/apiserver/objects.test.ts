@@ -18,6 +18,41 @@ const virtualService = (name: string, spec: object = {}) => ({
   spec: { hosts: ['a.example'], http: [{ route: [{ destination: { host: 'a' } }] }], ...spec },
 });
 
+describe('the Gateway API', () => {
+  const routes = '/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes';
+
+  it('has the defaults of its definitions', async () => {
+    const route = {
+      metadata: { name: 'r' },
+      spec: { parentRefs: [{ name: 'web' }], rules: [{ backendRefs: [{ name: 'a', port: 80 }] }] },
+    };
+    expect((await api.post(routes, route)).body.spec).toEqual({
+      parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'web' }],
+      rules: [
+        {
+          backendRefs: [{ group: '', kind: 'Service', name: 'a', port: 80, weight: 1 }],
+          matches: [{ path: { type: 'PathPrefix', value: '/' } }],
+        },
+      ],
+    });
+    const header = { matches: [{ headers: [{ name: 'x', value: 'y' }] }] };
+    const matching = await api.post(routes, { metadata: { name: 'm' }, spec: { rules: [header] } });
+    expect(matching.body.spec.rules[0].matches).toEqual([
+      { headers: [{ name: 'x', type: 'Exact', value: 'y' }], path: { type: 'PathPrefix', value: '/' } },
+    ]);
+    const gateways = '/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways';
+    const listeners = [{ name: 'https', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'cert' }] } }];
+    const gateway = await api.post(gateways, {
+      metadata: { name: 'web' },
+      spec: { gatewayClassName: 'istio', listeners },
+    });
+    expect(gateway.body.spec.listeners[0]).toMatchObject({
+      allowedRoutes: { namespaces: { from: 'Same' } },
+      tls: { mode: 'Terminate', certificateRefs: [{ group: '', kind: 'Secret', name: 'cert' }] },
+    });
+  });
+});
+
 describe('a value of a wrong type', () => {
   const refusal = async (path: string, object: object) => {
     const { status, body } = await api.post(path, object);

@@ -58,6 +58,21 @@ describe('an object of a file', () => {
     });
   });
 
+  it('of the Gateway API has the defaults of its definition', () => {
+    const store = create();
+    const spec = { rules: [{ backendRefs: [{ name: 'a', port: 80 }] }] };
+    const metadata = { name: 'it', namespace: 'default' };
+    store.apply('a.yaml', [{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec }]);
+    expect(store.snapshot.getOf('HTTPRoute.gateway.networking.k8s.io', 'default', 'it')?.spec).toEqual({
+      rules: [
+        {
+          backendRefs: [{ group: '', kind: 'Service', name: 'a', port: 80, weight: 1 }],
+          matches: [{ path: { type: 'PathPrefix', value: '/' } }],
+        },
+      ],
+    });
+  });
+
   it('keeps what the API made of fields that the file does not speak of, and loses what the file says no longer', () => {
     const store = create();
     store.apply('a.yaml', [map({ a: '1', b: '2' })]);

@@ -207,6 +207,15 @@ describe('CustomResourceDefinitions', () => {
     metadata: { name: `${plural}.names.example.com` },
   });
 
+  it('with rules in CEL say that these are not evaluated', async () => {
+    const rules = [{ rule: 'self.spec.replicas < 5' }];
+    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-validations': rules } };
+    const versions = [{ name: 'v1', served: true, storage: true, schema }];
+    const { body, headers } = await api.post(`${CRDS}?dryRun=All`, definition({ versions }));
+    expect(body.spec.versions[0].schema).toEqual(schema);
+    expect(headers.warning).toContain('spec.versions[0].schema: rules in CEL (x-kubernetes-validations) are kept');
+  });
+
   it('whose names another one has wait for them', async () => {
     await api.post(CRDS, named('firsts', 'Same'));
     await api.post(CRDS, named('seconds', 'Same'));

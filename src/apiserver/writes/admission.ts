@@ -5,6 +5,7 @@ import type { Finding } from '../../resources/finding.ts';
 import type { ResourceObject } from '../../resources/object.ts';
 import { checkSemantics } from '../../resources/validation/semantics.ts';
 import type { ApiResource } from '../api-resource.ts';
+import { type CustomResourceDefinition, DEFINITION, definitionWarnings } from '../custom-resource-definition.ts';
 import { ApiError, badRequest, invalid, type StatusCause } from '../status.ts';
 import { checkObjectName } from './object-name.ts';
 import { checkAgainstSchema, describeUnknown, prune } from './schema-errors.ts';
@@ -56,6 +57,8 @@ export function admit(object: ResourceObject, resource: ApiResource, now: Date, 
   const errors = findings.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw refusal(errors, object, resource);
   for (const finding of findings) warn(describe(finding));
+  if (resource.kindId === DEFINITION)
+    for (const text of definitionWarnings(object as CustomResourceDefinition)) warn(text);
   if (resource.kind.storedOnly !== undefined)
     warn(`${resource.kind.name} is stored, not served yet: ${resource.kind.storedOnly}`);
 }

@@ -2,6 +2,7 @@
 // checked, and who owns which field is noted. Everything here runs inside one transaction of the store.
 
 import { kubernetesDefaults } from '../../resources/defaults/kubernetes.ts';
+import { withSchemaDefaults } from '../../resources/defaults/schema.ts';
 import { withDefaults } from '../../resources/defaults.ts';
 import { hasGeneration } from '../../resources/kinds.ts';
 import { trackUpdate } from '../../resources/managed-fields/field-managers.ts';
@@ -14,7 +15,6 @@ import { alreadyExists, badRequest, conflict, invalid, MODIFIED, type StatusCaus
 import { admit, kindOf } from './admission.ts';
 import { checkKindRules, newObjectOf, nextObjectOf } from './kind-rules.ts';
 import { type NamespaceObject, requireActive } from './namespace-check.ts';
-import { withSchemaDefaults } from './schema-defaults.ts';
 import { AddressError } from './service-addresses.ts';
 import type { WriteOptions } from './write-options.ts';
 

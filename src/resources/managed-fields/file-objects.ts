@@ -1,10 +1,13 @@
 // Objects that files say: applied by a field manager of their own, over what the API made of them.
 
 import { kubernetesDefaults } from '../defaults/kubernetes.ts';
+import { withSchemaDefaults } from '../defaults/schema.ts';
 import { lookUpKind } from '../kinds.ts';
 import { groupOf, type ObjectMeta, type ResourceObject } from '../object.ts';
 import { resolveRef, schemaOf } from '../openapi/definitions.ts';
-import { type FieldType, fieldType, UNDESCRIBED } from '../openapi/field-type.ts';
+import { fieldType, UNDESCRIBED } from '../openapi/field-type.ts';
+import { isKubernetesGroup } from '../openapi/names.ts';
+import type { Schema } from '../openapi/schema.ts';
 import { timestamp } from '../timestamp.ts';
 import { serverSideApply } from './field-managers.ts';
 
@@ -21,7 +24,7 @@ const SERVER_FIELDS: ReadonlySet<string> = new Set([
 
 /**
  * Server-side apply with force, as `kubectl apply --server-side --force-conflicts -f` does it: what the file says wins, what it said before
- * and says no longer goes, everything else stays; and Kubernetes' defaults where nobody says anything.
+ * and says no longer goes, everything else stays; and the defaults of the kind where nobody says anything.
  *
  * @param clock when a change of fields is noted
  * @returns how an object of a file is laid over the one that is there (undefined: none)
@@ -32,14 +35,17 @@ export function applyFileObject(
   return (live, given) => {
     const time = timestamp(clock());
     const write = { manager: FILE_MANAGER, subresource: '', time };
-    const merged = serverSideApply<ResourceObject>(live, withoutServerFields(given), typeOf(given), write, true);
-    return kubernetesDefaults(groupOf(given.apiVersion), merged);
+    const schema = schemaFor(given);
+    const type = schema === undefined ? UNDESCRIBED : fieldType(schema, resolveRef);
+    const merged = serverSideApply<ResourceObject>(live, withoutServerFields(given), type, write, true);
+    const group = groupOf(given.apiVersion);
+    return isKubernetesGroup(group) ? kubernetesDefaults(group, merged) : withSchemaDefaults(merged, schema);
   };
 }
 
-function typeOf({ apiVersion, kind }: ResourceObject): FieldType {
+function schemaFor({ apiVersion, kind }: ResourceObject): Schema | undefined {
   const found = lookUpKind(apiVersion, kind);
-  return found.found === 'served' ? fieldType(schemaOf(found.kind), resolveRef) : UNDESCRIBED;
+  return found.found === 'served' ? schemaOf(found.kind) : undefined;
 }
 
 function withoutServerFields(object: ResourceObject): ResourceObject {

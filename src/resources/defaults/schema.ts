@@ -1,7 +1,7 @@
 // The defaults that a custom resource's schema says. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting
 
-import { resolveRef } from '../../resources/openapi/definitions.ts';
-import type { Schema } from '../../resources/openapi/schema.ts';
+import { resolveRef } from '../openapi/definitions.ts';
+import type { Schema } from '../openapi/schema.ts';
 
 /** The value with the schema's defaults where fields are left out. The same value where there are none. */
 export function withSchemaDefaults<Value>(value: Value, reference: Schema | undefined): Value {
