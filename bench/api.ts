@@ -1,8 +1,10 @@
-// The Kubernetes API: durable creates, a list of all, a thousand watches, and an apply until the proxy serves it.
+// The Kubernetes API: durable creates, a list of all, a thousand watches, the start with fifty thousand objects, and an apply until the proxy serves it.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { openStore } from '../src/store/open.ts';
 import { Client, type Server } from './api-client.ts';
 import { gateway } from './fixtures.ts';
 import { get, startLimen } from './limen.ts';
@@ -20,6 +22,10 @@ const APPLIES = [
   [10_000, 50],
 ] as const;
 
+/** A big cluster's, for memory and the start. */
+const MANY = 50_000;
+const STARTS = 3;
+
 const PATH = '/apis/networking.istio.io/v1/namespaces/default/virtualservices';
 
 const virtualService = (name: string, body: string) => ({
@@ -36,14 +42,7 @@ const virtualService = (name: string, body: string) => ({
 /** Prints all tables. */
 export async function benchApi(): Promise<void> {
   const folder = temporaryFolder();
-  const child = start(process.execPath, [join(import.meta.dirname, 'api-server.ts'), folder]);
-  let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += chunk;
-  });
-  await until('the API server serves', 60, () => output.includes('\n') || undefined);
-  const { port, ca, token } = JSON.parse(output);
-  const server: Server = { port, tls: { ca }, token };
+  const { child, server } = await startServer(folder);
   const pid = child.pid as number;
   const emptyMB = memoryMB(pid);
 
@@ -80,6 +79,8 @@ export async function benchApi(): Promise<void> {
   await stop(child);
   removeFolder(folder);
 
+  await benchStart();
+
   const rows: Cell[][] = [];
   for (const [among, times] of APPLIES) {
     const { acknowledged, live } = await measureApply(among, times);
@@ -90,6 +91,52 @@ export async function benchApi(): Promise<void> {
     ['VirtualServices', 'applies', 'acknowledged p50 ms', 'p99 ms', 'live p50 ms', 'p99 ms'],
     rows,
   );
+}
+
+/** Prints how an API server starts that has much to remember. */
+async function benchStart(): Promise<void> {
+  const folder = temporaryFolder();
+  const store = openStore({ path: join(folder, 'store.db') });
+  store.batch(() => {
+    for (let index = 0; index < MANY; index += 1) store.put(virtualService(`host-${index}`, 'x'));
+  });
+  store.close();
+  const seconds: number[] = [];
+  const memory: number[] = [];
+  const lists: number[] = [];
+  for (let run = 0; run < STARTS; run += 1) {
+    const startedAt = performance.now();
+    const { child, server } = await startServer(folder);
+    seconds.push((performance.now() - startedAt) / 1000);
+    memory.push(memoryMB(child.pid as number));
+    const client = new Client(server);
+    const listedAt = performance.now();
+    await client.send('GET', `${PATH}?limit=500`);
+    lists.push(performance.now() - listedAt);
+    client.close();
+    await stop(child);
+  }
+  printTable(
+    `API server alone, started on a file of ${MANY.toLocaleString('en-US')} VirtualServices (${(statSync(join(folder, 'store.db')).size / 1e6).toFixed(0)} MB; ${STARTS} times)`,
+    ['', 'value'],
+    [
+      ['start to first answer, s', seconds],
+      ['memory then, MB', memory],
+      ['first list of 500, ms', lists],
+    ],
+  );
+  removeFolder(folder);
+}
+
+async function startServer(folder: string): Promise<{ child: ChildProcess; server: Server }> {
+  const child = start(process.execPath, [join(import.meta.dirname, 'api-server.ts'), folder]);
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  await until('the API server serves', 60, () => output.includes('\n') || undefined);
+  const { port, ca, token } = JSON.parse(output);
+  return { child, server: { port, tls: { ca }, token } };
 }
 
 async function measureCreates(server: Server, pid: number) {

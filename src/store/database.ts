@@ -8,6 +8,8 @@ import { type OpenFailure, StoreOpenError, StoreWriteError } from './errors.ts';
 import type { Edited, Persisted } from './state.ts';
 import type { Persistence } from './store.ts';
 
+/** What is left of the journal when it begins anew: one big change (ten thousand files) does not leave its size behind. */
+const MAX_JOURNAL_BYTES = 8 * 1024 * 1024;
 /** Says that a SQLite file is a store of Limen: `LIMN`. https://www.sqlite.org/pragma.html#pragma_application_id */
 const APPLICATION_ID = 0x4c494d4e;
 
@@ -59,6 +61,7 @@ export class Database implements Persistence {
       db.exec('PRAGMA locking_mode = EXCLUSIVE');
       const version = schemaVersion(db, path); // before anything that writes into what may not be ours
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      db.exec(`PRAGMA journal_size_limit = ${MAX_JOURNAL_BYTES}`);
       migrate(db, version);
       this.#put = db.prepare(
         `INSERT INTO objects (api_group, kind, namespace, name, resource_version, first_version, json)
