@@ -107,6 +107,15 @@ describe('the lock on a home', () => {
     acquireHome(home)();
   });
 
+  it('cannot be had where nothing can be written, and says why and what to do', () => {
+    const file = join(home, '..', '..', 'file');
+    writeFileSync(file, '');
+    for (const place of [file, join(file, 'below')])
+      expect(() => acquireHome(place)).toThrow(
+        `the home ${place} can't be written to: there is a file of that name; choose another one (--home DIR)`,
+      );
+  });
+
   it('is gone when it is released, as often as one likes', () => {
     const release = acquireHome(home);
     release();

@@ -102,14 +102,18 @@ export function removeInstance(home: string): void {
  * Makes this process the only one that serves from `home`, until the returned function is called. The lock of a process that is gone is
  * taken over.
  * @returns gives the home free again; calling it twice does no harm
- * @throws Error for the user that names the process which holds the home
+ * @throws Error for the user that names the process which holds the home, or says why nothing can be written there
  */
 export function acquireHome(home: string): () => void {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
   const file = join(home, LOCK_FILE);
   // Written aside and linked into place: link() fails where the name exists (as O_EXCL does), and nobody ever reads a lock without its pid.
   const own = `${file}.${process.pid}`;
-  writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 });
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw new Error(`the home ${home} can't be written to: ${reasonOf(error)}; choose another one (--home DIR)`);
+  }
   try {
     if (!tryLink(own, file)) {
       const holder = lockIn(file);
@@ -157,6 +161,13 @@ function heldBy(home: string, pid: number | undefined): Error {
   const who = pid === undefined ? 'another process' : `process ${pid}`;
   const stop = pid === undefined ? 'stop that one' : `stop that one (kill ${pid})`;
   return new Error(`Limen already runs in ${home}: ${who}; ${stop}, or use another home (--home DIR)`);
+}
+
+/** `read-only file system`, of Node's `EROFS: read-only file system, open '…'`. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EEXIST' || code === 'ENOTDIR') return 'there is a file of that name';
+  return /^[A-Z]+: ([^,]+),/.exec(message)?.[1] ?? message;
 }
 
 function releaseLock(file: string): void {

@@ -32,6 +32,14 @@ describe('the PKI', () => {
     for (const name of readdirSync(directory)) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
   });
 
+  it('that cannot be written says where', async () => {
+    const blocked = join(directory, '..', 'blocked');
+    writeFileSync(blocked, '');
+    await expect(openPki(join(blocked, 'pki'), new Date())).rejects.toThrow(
+      `the certificates of the API server can't be written to ${join(blocked, 'pki')}: `,
+    );
+  });
+
   it('is made anew before it ends, and when a file is damaged or missing', async () => {
     const late = await openPki(directory, new Date('2036-04-15T00:00:00Z'));
     expect(late.ca).not.toBe(pki.ca);

@@ -38,7 +38,7 @@ const RENEW_BEFORE_DAYS = 30;
  * The PKI in `directory`: what is there already while it is whole and valid, else a new one. Only the owner can read it.
  *
  * @param now decides whether the certificates are still valid
- * @throws Error of the file system
+ * @throws Error for the user: it can't be written
  */
 export async function openPki(directory: string, now: Date): Promise<Pki> {
   const found = readPki(directory);
@@ -46,12 +46,17 @@ export async function openPki(directory: string, now: Date): Promise<Pki> {
   const made = await createPki(now);
   // Written aside and moved into place: a start that is cut short leaves no half of a PKI.
   const unfinished = `${directory}.${process.pid}.tmp`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  chmodSync(unfinished, 0o700);
-  for (const [name, content] of contentsOf(made)) writeFileSync(join(unfinished, name), content, { mode: 0o600 });
-  rmSync(directory, { recursive: true, force: true });
-  renameSync(unfinished, directory);
+  try {
+    rmSync(unfinished, { recursive: true, force: true });
+    mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+    chmodSync(unfinished, 0o700);
+    for (const [name, content] of contentsOf(made)) writeFileSync(join(unfinished, name), content, { mode: 0o600 });
+    rmSync(directory, { recursive: true, force: true });
+    renameSync(unfinished, directory);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw new Error(`the certificates of the API server can't be written to ${directory}: ${(error as Error).message}`);
+  }
   return made;
 }
 

@@ -1,6 +1,5 @@
 // `limen up`: the supervisor. Holds store, control plane, xDS server and workloads; each gateway's data plane is a child process.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileSource, watchFiles } from '../../sources/files.ts';
 import { createAddressPool } from '../../workloads/addresses.ts';
@@ -58,7 +57,6 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
   });
   const commands = imageCommands(options.image ?? [], process.cwd(), log);
   const home = limenHome(process.env, options.home);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
   const releaseHome = acquireHome(home);
   /** Undone in reverse order, whatever happens. */
   const undo: (() => Promise<void> | void)[] = [releaseHome];
