@@ -40,7 +40,7 @@ describe('the ready banner', () => {
       false,
     );
     expect(text).toBe(`
-Limen 1.2.3  12 objects
+Limen 1.2.3  12 objects from files
 
   istio-ingressgateway.istio-system  (3 pods)
     http2  127.0.0.1:8080   Service port 80 → listener 8080  (port 80 is taken)

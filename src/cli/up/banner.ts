@@ -28,6 +28,7 @@ export interface Banner {
   kubeconfig: string;
   /** What the shell's `~` stands for; '' where nobody knows. */
   userHome: string;
+  /** How many the files have. The store of a home holds others too, from run to run: what the API and controllers made. */
   objects: number;
   readyMs: number;
 }
@@ -37,7 +38,10 @@ export function formatBanner(banner: Banner, color: boolean): string {
   const bold = (text: string) => (color ? `\u001b[1m${text}\u001b[0m` : text);
   const dim = (text: string) => (color ? `\u001b[2m${text}\u001b[0m` : text);
   const green = (text: string) => (color ? `\u001b[32m${text}\u001b[0m` : text);
-  const lines = ['', `${bold('Limen')} ${banner.version}  ${dim(`${banner.objects} objects`)}`];
+  const lines = [
+    '',
+    `${bold('Limen')} ${banner.version}  ${dim(`${banner.objects} ${banner.objects === 1 ? 'object' : 'objects'} from files`)}`,
+  ];
   const all = banner.gateways.flatMap(({ published }) => published);
   const nameWidth = Math.max(...all.map((port) => port.name.length), 0);
   const addressWidth = Math.max(...all.map((port) => addressOf(port).length), 0);

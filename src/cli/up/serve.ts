@@ -82,7 +82,6 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     sources = watched;
     undo.push(() => watched.close());
     undo.push(followOperators(store, log)); // after the files: what they say of the gateway counts
-    const objects = store.snapshot.size; // what controllers add to it is not the user's
 
     const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
     // Now that the objects are there: a proxy that comes back to this port must not be told that there is nothing.
@@ -132,7 +131,7 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
             tries: triesOf(store.snapshot),
             kubeconfig: api.kubeconfig,
             userHome: process.env.HOME ?? '',
-            objects,
+            objects: watched.objects.length,
             readyMs: process.uptime() * 1000,
           },
           hasColor(process.stdout, process),

@@ -1,6 +1,7 @@
 // The CORS policy of a VirtualService: preflights, and responses to requests of other origins.
 
-import { answer, get, request, routes } from '../row.ts';
+import { routes } from '../objects.ts';
+import { answer, get, request } from '../row.ts';
 import { section } from '../section.ts';
 
 const on = (prefix: string, policy: string, rest = 'route: [{ destination: { host: a } }]') =>
