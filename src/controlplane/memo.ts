@@ -52,7 +52,7 @@ export class Memo {
 }
 
 /** Whether two lists hold the identical items in the same order. */
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+export function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;

@@ -3,10 +3,10 @@
 import { ClusterSchema } from '../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '../xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '../xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { VirtualHostSchema } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { VirtualHost } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
-import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl, virtualHostName } from '../xds/resources.ts';
+import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../xds/resources.ts';
 import { BLACK_HOLE_CLUSTER, clustersOf, type UpstreamCredential, visibleServices } from './clusters.ts';
 import { loadAssignment } from './endpoints.ts';
 import { gatewaysOf } from './gateways/select.ts';
@@ -16,6 +16,7 @@ import type { Notice } from './notice.ts';
 import type { PushContext } from './push-context.ts';
 import { encodeRouteConfiguration } from './routes/encode.ts';
 import { routeConfiguration } from './routes/route-configuration.ts';
+import { VirtualHostResources } from './routes/virtual-host-resources.ts';
 import { secretsOf } from './secrets.ts';
 import { untranslatedFields } from './untranslated.ts';
 
@@ -57,17 +58,14 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     for (const notice of own) notices.push(notice);
   }
   const routes = new Map<string, EncodedResource>();
-  const virtualHosts = new Map<string, EncodedResource>();
+  const virtualHosts = new Map<string, readonly VirtualHost[]>();
   for (const [name, servers] of gateways.serversByRouteName) {
     const { message, virtualHosts: apart, notices: own } = routeConfiguration(name, servers, context, node);
     routes.set(
       name,
       encodeResource(name, RouteConfigurationSchema, message, () => encodeRouteConfiguration(message)),
     );
-    for (const virtualHost of apart) {
-      const resource = virtualHostName(name, virtualHost.name);
-      virtualHosts.set(resource, encodeResource(resource, VirtualHostSchema, virtualHost));
-    }
+    virtualHosts.set(name, apart);
     for (const notice of own) notices.push(notice);
   }
   const secrets = new Map<string, EncodedResource>();
@@ -75,6 +73,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
   for (const message of builtSecrets.messages)
     secrets.set(message.name, encodeResource(message.name, SecretSchema, message));
 
+  const virtualHostsApart = context.memo.get(`${node.id}/vhds`, [], () => new VirtualHostResources());
   const all = [
     notices,
     visibleServices(context, node.namespace).notices,
@@ -88,7 +87,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
       [TypeUrl.ClusterLoadAssignment, endpoints],
       [TypeUrl.Listener, listeners],
       [TypeUrl.RouteConfiguration, routes],
-      ...(node.vhds === true ? [[TypeUrl.VirtualHost, virtualHosts] as const] : []),
+      ...(node.vhds === true ? [[TypeUrl.VirtualHost, virtualHostsApart.update(virtualHosts)] as const] : []),
       [TypeUrl.Secret, secrets],
     ]),
     notices: unique(all),

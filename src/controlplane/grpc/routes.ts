@@ -15,7 +15,7 @@ import { HostIndex } from '../hosts.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
-import { type BuiltRoutes, httpRoutes, routesMemo } from '../routes/http-routes.ts';
+import { type BuiltRoutes, httpRoutes } from '../routes/http-routes.ts';
 import { retryPolicy } from '../routes/retry.ts';
 import type { RoutedVirtualService } from '../routes/virtual-services.ts';
 
@@ -31,11 +31,10 @@ export function routesOf(
 ): { readonly message: RouteConfiguration; readonly notices: readonly Notice[] } {
   const name = clusterName(port, '', hostname);
   const virtualService = virtualServiceFor(hostname, context, node.namespace);
-  const place = { gatewayName: 'mesh', port, isTls: false, node };
   const built =
     virtualService === undefined
       ? NONE
-      : httpRoutes(virtualService, { ...place, memo: routesMemo(place, context) }, context);
+      : httpRoutes(virtualService, { gatewayName: 'mesh', port, isTls: false, node }, context);
   return context.memo.get(`${node.id}/grpc-rds/${name}`, [built], () => ({
     message: create(RouteConfigurationSchema, {
       name,

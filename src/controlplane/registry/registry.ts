@@ -20,6 +20,8 @@ export interface Registry {
   /** The endpoints of a service of this registry. Unchanged endpoints are the identical object as in the registry before. */
   readonly endpointsOf: (service: MeshService) => EndpointsByPort;
   readonly pods: LabelIndex<Pod>;
+  /** The identical object as long as no service and no endpoint changed. */
+  readonly version: object;
 }
 
 /** Reads the services out of a snapshot. */
@@ -59,11 +61,14 @@ export function createRegistry(snapshot: Snapshot, memo: Memo): Registry {
         }),
     );
   };
+  const sourcesOfAll = [services, podIndex, entryIndex, slicesByService, ...snapshot.list('Endpoints')];
+  const version = memo.get('registry/version', sourcesOfAll, () => ({}));
   const known = new Map<MeshService, EndpointsByPort>();
   return {
     services,
     byHostname,
     pods: podIndex,
+    version,
     endpointsOf(service) {
       let found = known.get(service);
       if (found === undefined) {

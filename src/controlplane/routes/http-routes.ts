@@ -9,7 +9,6 @@ import { HTTPFaultSchema } from '../../xds/gen/envoy/extensions/filters/http/fau
 import { configPath } from '../config-metadata.ts';
 import { fitForGrpc } from '../grpc/route.ts';
 import { HttpFilterName } from '../http-filters.ts';
-import type { Memo } from '../memo.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -38,13 +37,6 @@ export interface RouteTarget {
   readonly port: number;
   readonly isTls: boolean;
   readonly node: ProxyNode;
-  /** Remembers the routes of this target; see `routesMemo`. */
-  readonly memo: Memo;
-}
-
-/** Where the routes for one server are remembered. */
-export function routesMemo({ gatewayName, port, isTls, node }: Omit<RouteTarget, 'memo'>, context: PushContext): Memo {
-  return context.memo.scope(`${node.id}/routes/${gatewayName}/${port}/${isTls}`);
 }
 
 /** The routes of a VirtualService; remembered as long as it and the services and rules it refers to stay the same. */
@@ -53,12 +45,24 @@ export function httpRoutes(
   target: RouteTarget,
   context: PushContext,
 ): BuiltRoutes {
-  const { key, namespace } = virtualService;
-  const { port, node, memo } = target;
+  const { gatewayName, port, isTls, node } = target;
+  const { key } = virtualService;
+  return context.memo
+    .scope(`${node.id}/routes/${gatewayName}/${port}/${isTls}`)
+    .scope(key.namespace)
+    .get(key.name, routeInputs(virtualService, target, context), () => buildRoutes(virtualService, target, context));
+}
+
+/** Everything that `buildRoutes` reads and that can change: while these are the identical objects, so are the routes. */
+export function routeInputs(
+  virtualService: RoutedVirtualService,
+  { port, node }: RouteTarget,
+  context: PushContext,
+): unknown[] {
   const inputs: unknown[] = [virtualService];
   for (const { route } of virtualService.http) {
     for (const { destination } of route.route ?? []) {
-      const { service } = resolveDestination(destination, [namespace, node.namespace], port, context);
+      const { service } = resolveDestination(destination, [virtualService.namespace, node.namespace], port, context);
       inputs.push(service);
       if (service?.resolution === 'none') inputs.push(context.registry.endpointsOf(service));
       if (service !== undefined && destination.subset)
@@ -68,10 +72,15 @@ export function httpRoutes(
     }
   }
   inputs.push(node.http2);
-  return memo.scope(key.namespace).get(key.name, inputs, () => buildRoutes(virtualService, target, context));
+  return inputs;
 }
 
-function buildRoutes(virtualService: RoutedVirtualService, target: RouteTarget, context: PushContext): BuiltRoutes {
+/** Builds the routes of a VirtualService. */
+export function buildRoutes(
+  virtualService: RoutedVirtualService,
+  target: RouteTarget,
+  context: PushContext,
+): BuiltRoutes {
   const routes: Route[] = [];
   const notices: Notice[] = [...virtualService.notices];
   for (const { route, origin } of virtualService.http) {

@@ -1,7 +1,7 @@
 // VirtualServices made ready: names qualified, delegates merged in, and found by the Gateway they are bound to.
 
 import { resolveGatewayName, resolveShortName } from '../../resources/names.ts';
-import { keyOf, type ObjectKey } from '../../resources/object.ts';
+import { byAge, keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { VirtualService } from '../../resources/types.ts';
 import { HostIndex } from '../hosts.ts';
 import type { Memo } from '../memo.ts';
@@ -114,6 +114,11 @@ class BoundVirtualServices {
     }
     return byHost;
   }
+}
+
+/** The order in which VirtualServices of one server add their routes: see `VirtualServiceIndex.forServer`. */
+export function compareForServer(a: RoutedVirtualService, b: RoutedVirtualService, proxyNamespace: string): number {
+  return rankOf(a, proxyNamespace) - rankOf(b, proxyNamespace) || byAge(a.object, b.object);
 }
 
 function rankOf({ visibility, namespace }: RoutedVirtualService, proxyNamespace: string): number {
