@@ -24,7 +24,7 @@ export interface RouteTableOptions {
   readonly refuse?: (virtualHost: VirtualHost, error: Error) => void;
 }
 
-/** A compiled RouteConfiguration. Immutable. */
+/** A compiled RouteConfiguration. Immutable, but for the virtual hosts that come by themselves. */
 export class RouteTable {
   /** What it was compiled from. */
   readonly config: RouteConfiguration;
@@ -35,10 +35,10 @@ export class RouteTable {
   readonly mostSpecificWins: boolean;
   /** Lower-case names removed from requests of clients outside. */
   readonly internalOnlyHeaders: readonly string[];
-  /** How many virtual hosts were compiled, and not taken over from the table before. */
-  readonly compiledCount: number;
+  #compiledCount = 0;
   readonly #ignorePort: boolean;
   readonly #exact = new Map<string, CompiledVirtualHost>();
+  /** The longest first. */
   readonly #suffixes: WildcardsOfLength[] = [];
   readonly #prefixes: WildcardsOfLength[] = [];
   #any: CompiledVirtualHost | undefined = undefined;
@@ -77,19 +77,14 @@ export class RouteTable {
       previous !== undefined && previous.config.maxDirectResponseBodySizeBytes === config.maxDirectResponseBodySizeBytes
         ? previous.#compiled
         : undefined;
-    let compiledCount = 0;
     const add = (virtualHost: VirtualHost) => {
       let compiled = reusable?.get(virtualHost);
       if (compiled === undefined) {
-        compiled = new CompiledVirtualHost(
-          virtualHost,
-          `${field}: virtual_hosts[${virtualHost.name}]`,
-          config.maxDirectResponseBodySizeBytes,
-        );
-        compiledCount += 1;
+        compiled = this.#compile(virtualHost);
+        this.#compiledCount += 1;
       }
       this.#compiled.set(virtualHost, compiled);
-      this.#add(virtualHost, compiled, field);
+      this.#add(virtualHost, compiled);
     };
     for (const virtualHost of config.virtualHosts) add(virtualHost);
     for (const virtualHost of virtualHosts) {
@@ -100,10 +95,11 @@ export class RouteTable {
         refuse(virtualHost, error as Error);
       }
     }
-    this.compiledCount = compiledCount;
-    // The longest wildcard wins.
-    this.#suffixes.sort((a, b) => b.length - a.length);
-    this.#prefixes.sort((a, b) => b.length - a.length);
+  }
+
+  /** How many virtual hosts were compiled by the last change, and not taken over from the table before. */
+  get compiledCount(): number {
+    return this.#compiledCount;
   }
 
   /**
@@ -131,39 +127,97 @@ export class RouteTable {
     return this.#any;
   }
 
-  #add(config: VirtualHost, compiled: CompiledVirtualHost, field: string): void {
-    for (const configured of config.domains) {
-      const domain = configured.toLowerCase();
-      let taken: boolean;
-      if (domain === '*') {
-        taken = this.#any !== undefined;
-        this.#any = compiled;
-      } else if (domain.startsWith('*')) {
-        taken = addWildcard(this.#suffixes, domain.slice(1), compiled);
-      } else if (domain.endsWith('*')) {
-        taken = addWildcard(this.#prefixes, domain.slice(0, -1), compiled);
-      } else {
-        taken = this.#exact.has(domain);
-        this.#exact.set(domain, compiled);
+  /**
+   * Takes virtual hosts that came by themselves out and others in, in place: with ten thousand of them, one that changed costs one. A request looks its
+   * virtual host up once, so it sees all of the change or nothing.
+   * @returns false where one of them can't be served or has a domain that another one keeps: then nothing changed
+   */
+  replace(gone: readonly VirtualHost[], come: readonly VirtualHost[]): boolean {
+    const leaving = new Set(gone.map((virtualHost) => this.#compiled.get(virtualHost)));
+    const compiled: CompiledVirtualHost[] = [];
+    const domains = new Set<string>();
+    for (const virtualHost of come) {
+      for (const domain of virtualHost.domains) {
+        const taken = this.#ownerOf(domain.toLowerCase());
+        if (domains.has(domain.toLowerCase()) || (taken !== undefined && !leaving.has(taken))) return false;
+        domains.add(domain.toLowerCase());
       }
-      if (taken) {
-        throw new ConfigError(
-          `${field}: virtual_hosts[${config.name}].domains: "${configured}" stands in two virtual hosts; every domain may stand in one`,
-        );
+      try {
+        compiled.push(this.#compile(virtualHost));
+      } catch {
+        return false; // whoever builds the whole table anew is told why
       }
     }
+    for (const virtualHost of gone) {
+      for (const domain of virtualHost.domains) this.#place(domain.toLowerCase(), undefined);
+      this.#compiled.delete(virtualHost);
+    }
+    for (const [index, virtualHost] of come.entries()) {
+      for (const domain of virtualHost.domains) this.#place(domain.toLowerCase(), compiled[index]);
+      this.#compiled.set(virtualHost, compiled[index] as CompiledVirtualHost);
+    }
+    this.#compiledCount = come.length;
+    return true;
+  }
+
+  #compile(virtualHost: VirtualHost): CompiledVirtualHost {
+    const field = `RouteConfiguration ${this.name}: virtual_hosts[${virtualHost.name}]`;
+    return new CompiledVirtualHost(virtualHost, field, this.config.maxDirectResponseBodySizeBytes);
+  }
+
+  #add(config: VirtualHost, compiled: CompiledVirtualHost): void {
+    for (const configured of config.domains) {
+      const domain = configured.toLowerCase();
+      if (this.#ownerOf(domain) !== undefined) {
+        throw new ConfigError(
+          `RouteConfiguration ${this.name}: virtual_hosts[${config.name}].domains: "${configured}" stands in two virtual hosts; every domain may stand in one`,
+        );
+      }
+      this.#place(domain, compiled);
+    }
+  }
+
+  /** Who has a domain, in lower case, as it is configured. */
+  #ownerOf(domain: string): CompiledVirtualHost | undefined {
+    if (domain === '*') return this.#any;
+    const wildcard = wildcardOf(domain);
+    if (wildcard === undefined) return this.#exact.get(domain);
+    const wildcards = wildcard.suffix ? this.#suffixes : this.#prefixes;
+    return wildcards.find(({ length }) => length === wildcard.part.length)?.hosts.get(wildcard.part);
+  }
+
+  /** Gives a domain to a virtual host, or to none. */
+  #place(domain: string, owner: CompiledVirtualHost | undefined): void {
+    if (domain === '*') {
+      this.#any = owner;
+      return;
+    }
+    const wildcard = wildcardOf(domain);
+    let hosts = this.#exact;
+    let key = domain;
+    if (wildcard !== undefined) {
+      key = wildcard.part;
+      hosts = ofLength(wildcard.suffix ? this.#suffixes : this.#prefixes, key.length);
+    }
+    if (owner === undefined) hosts.delete(key);
+    else hosts.set(key, owner);
   }
 }
 
-function addWildcard(wildcards: WildcardsOfLength[], part: string, compiled: CompiledVirtualHost): boolean {
-  let ofLength = wildcards.find(({ length }) => length === part.length);
-  if (ofLength === undefined) {
-    ofLength = { length: part.length, hosts: new Map() };
-    wildcards.push(ofLength);
-  }
-  const taken = ofLength.hosts.has(part);
-  ofLength.hosts.set(part, compiled);
-  return taken;
+/** `*.example.com` or `api.*` without the star; undefined for a domain without one. */
+function wildcardOf(domain: string): { readonly part: string; readonly suffix: boolean } | undefined {
+  if (domain.startsWith('*')) return { part: domain.slice(1), suffix: true };
+  return domain.endsWith('*') ? { part: domain.slice(0, -1), suffix: false } : undefined;
+}
+
+/** The wildcards of a length, among all of them: the longest one wins. */
+function ofLength(wildcards: WildcardsOfLength[], length: number): Map<string, CompiledVirtualHost> {
+  const found = wildcards.find((each) => each.length === length);
+  if (found !== undefined) return found.hosts;
+  const hosts = new Map<string, CompiledVirtualHost>();
+  wildcards.push({ length, hosts });
+  wildcards.sort((a, b) => b.length - a.length);
+  return hosts;
 }
 
 /** `host:port` → `host`; an IPv6 literal keeps its brackets. Like Envoy, whatever stands after the colon. */

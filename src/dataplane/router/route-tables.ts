@@ -20,7 +20,7 @@ interface Entry {
   /** The newest; it is not yet that of the table where its virtual hosts are on their way. */
   config: RouteConfiguration | undefined;
   /** Virtual hosts that came by themselves, by their name as a resource; undefined until they did. */
-  virtualHosts: ReadonlyMap<string, VirtualHost> | undefined;
+  virtualHosts: Map<string, VirtualHost> | undefined;
 }
 
 /** Compiles a whole route configuration. @throws ConfigError naming the field that cannot be served */
@@ -53,7 +53,7 @@ export class RouteTables {
   }
 
   /**
-   * Takes virtual hosts that come by themselves, all into one new table. Those of an unknown route configuration are forgotten.
+   * Takes virtual hosts that come by themselves, all of them between two requests. Those of an unknown route configuration are forgotten.
    * @param name of the route configuration
    * @param changed by the name of the resource
    * @param anew those from before are gone, but for these
@@ -68,6 +68,14 @@ export class RouteTables {
     const refused = new Map<string, Error>();
     const { holder, config, virtualHosts: before } = this.#of(name);
     if (config?.vhds === undefined) return refused;
+    if (!anew && before !== undefined && holder.current?.config === config) {
+      const gone = [...changed.keys(), ...removed].map((each) => before.get(each)).filter((each) => each !== undefined);
+      if (holder.current.replace(gone, [...changed.values()])) {
+        for (const resource of removed) before.delete(resource);
+        for (const [resource, virtualHost] of changed) before.set(resource, virtualHost);
+        return refused;
+      }
+    }
     const kept = new Map(anew ? [] : before);
     for (const resource of removed) kept.delete(resource);
     // A refused one may leave its domain to another, and one that stays as it was may keep a domain from another: until nothing is refused.

@@ -499,6 +499,41 @@ describe('route tables', () => {
       expect([found('x.test'), found('other.test')]).toEqual(['y', 'w']);
     });
 
+    it('find after many changes what a table of all of them finds', () => {
+      const DOMAINS = ['a.test', 'b.test', 'c.a.test', '*.test', '*.a.test', 'a.*', 'a.t*', '*', 'A.test'];
+      const changes = fc.array(
+        fc.record({
+          changed: fc.uniqueArray(
+            fc.record({
+              name: fc.constantFrom('x', 'y', 'z'),
+              domains: fc.uniqueArray(fc.constantFrom(...DOMAINS), { maxLength: 3 }),
+            }),
+            { selector: ({ name }) => name, maxLength: 3 },
+          ),
+          removed: fc.uniqueArray(fc.constantFrom('x', 'y', 'z'), { maxLength: 1 }),
+        }),
+        { minLength: 1, maxLength: 8 },
+      );
+      fc.assert(
+        fc.property(changes, (all) => {
+          const { tables, found } = tablesWith();
+          const accepted = new Map<string, VirtualHost>();
+          for (const { changed, removed } of all) {
+            const come = hosts(...changed.map(({ name, domains }) => host(name, domains)));
+            const gone = removed.map((name) => `${NAME}/${name}`).filter((name) => !come.has(name));
+            const refused = tables.updateVirtualHosts(NAME, come, gone, false);
+            for (const name of gone) accepted.delete(name);
+            for (const [name, each] of come) if (!refused.has(name)) accepted.set(name, each);
+            for (const name of refused.keys()) expect(come.has(name)).toBe(true);
+            const anew = tablesWith(...accepted.values());
+            expect([...anew.refused]).toEqual([]);
+            for (const domain of ['a.test', 'b.test', 'c.a.test', 'd.test', 'a.tes', 'a.other', 'x'])
+              expect(found(domain)).toBe(anew.found(domain));
+          }
+        }),
+      );
+    });
+
     it('refuse a source of virtual hosts that nobody asks', () => {
       const vhds = { config_source: { api_config_source: { api_type: 'DELTA_GRPC' } } };
       expect(() => new RouteTables().update(NAME, without({ vhds }))).toThrow(
