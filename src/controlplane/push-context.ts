@@ -4,6 +4,7 @@ import { byAge, type ResourceObject } from '../resources/object.ts';
 import type { Snapshot } from '../resources/snapshot.ts';
 import type { Gateway } from '../resources/types.ts';
 import { createDestinationRuleIndex, type DestinationRuleIndex } from './destination-rules.ts';
+import { Sorted } from './differences.ts';
 import { ROOT_NAMESPACE } from './hosts.ts';
 import { Memo } from './memo.ts';
 import { type MeshConfig, readMeshConfig } from './mesh-config.ts';
@@ -48,5 +49,5 @@ export function createPushContext(snapshot: Snapshot, previous?: PushContext): P
 }
 
 function sortByAge<Item extends ResourceObject>(name: string, items: Item[], memo: Memo): readonly Item[] {
-  return memo.get(name, items, () => items.toSorted(byAge));
+  return memo.get(name, [], () => new Sorted<Item>(byAge)).of(items);
 }

@@ -79,7 +79,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     visibleServices(context, node.namespace).notices,
     gateways.notices,
     builtSecrets.notices,
-    untranslatedFields(context, gateways),
+    untranslatedFields(context, gateways, node.id),
   ].flat();
   return {
     resources: new Map([

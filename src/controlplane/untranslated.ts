@@ -2,6 +2,7 @@
 
 import { keyOf } from '../resources/object.ts';
 import type { DestinationRule, Gateway, TrafficPolicy } from '../resources/types.ts';
+import { Selected } from './differences.ts';
 import type { MergedGateways } from './gateways/merge.ts';
 import { knownCipherSuites } from './listeners/tls.ts';
 import type { Notice } from './notice.ts';
@@ -11,7 +12,7 @@ import type { RoutedVirtualService } from './routes/virtual-services.ts';
 const NOT_YET = 'is not translated by Limen yet, so it has no effect';
 
 /** Notices for the Gateways of a proxy, the VirtualServices bound to them, and all DestinationRules and the mesh configuration. */
-export function untranslatedFields(context: PushContext, gateways: MergedGateways): Notice[] {
+export function untranslatedFields(context: PushContext, gateways: MergedGateways, nodeId: string): Notice[] {
   const notices: Notice[] = [...context.mesh.notices, ...context.destinationRules.notices];
   const names = new Set<string>();
   const seen = new Set<Gateway>();
@@ -23,7 +24,8 @@ export function untranslatedFields(context: PushContext, gateways: MergedGateway
       append(notices, ofGateway(gateway));
     }
   }
-  for (const virtualService of context.virtualServices.all) {
+  const selected = context.memo.get(`${nodeId}/untranslated`, [], () => new Selected<RoutedVirtualService>());
+  for (const virtualService of selected.of(context.virtualServices.all, (each) => ofVirtualService(each).length > 0)) {
     if (virtualService.gateways.some((gateway) => names.has(gateway)))
       append(notices, ofVirtualService(virtualService));
   }

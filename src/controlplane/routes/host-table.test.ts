@@ -64,6 +64,24 @@ const virtualService = fc
     },
   }));
 
+/** One that leaves its routes to another, and that other. */
+const delegation = fc
+  .record({ delegate: fc.boolean(), prefix: fc.constantFrom('/', '/api'), hosts, age: fc.integer({ min: 1, max: 3 }) })
+  .map(
+    ({ delegate, prefix, hosts, age }): ResourceObject => ({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'VirtualService',
+      metadata: {
+        name: delegate ? 'delegate' : 'root',
+        namespace: 'default',
+        creationTimestamp: `2026-01-01T00:00:0${age}Z`,
+      },
+      spec: delegate
+        ? { http: [{ match: [{ uri: { prefix } }], route: [{ destination: { host: 'up.test' } }] }] }
+        : { hosts, gateways: ['plain'], http: [{ delegate: { name: 'delegate', namespace: 'default' } }] },
+    }),
+  );
+
 const gateway = fc
   .record({
     name: fc.constantFrom('plain', 'other'),
@@ -117,7 +135,7 @@ const workload = fc.boolean().map(
 
 /** An object comes, changes or goes. */
 const edit = fc.record({
-  object: fc.oneof({ weight: 6, arbitrary: virtualService }, gateway, serviceEntry, workload),
+  object: fc.oneof({ weight: 6, arbitrary: virtualService }, delegation, gateway, serviceEntry, workload),
   goes: fc.boolean(),
 });
 

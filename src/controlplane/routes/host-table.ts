@@ -8,7 +8,7 @@ import {
   type VirtualHost,
   VirtualHostSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
-import { differences } from '../differences.ts';
+import { differences, merge } from '../differences.ts';
 import { bareHost, hostsForNamespace, type MergedServer } from '../gateways/server.ts';
 import { HostIndex } from '../hosts.ts';
 import { sameItems } from '../memo.ts';
@@ -210,7 +210,7 @@ export class HostTable {
     }
     if (gone.size === 0 && come.length === 0) return;
     const kept = gone.size === 0 ? this.#virtualHosts : this.#virtualHosts.filter((each) => !gone.has(each));
-    this.#virtualHosts = merge(kept, come.sort(byName));
+    this.#virtualHosts = merge(kept, come.sort(byName), byName);
   }
 
   #group(key: string): Group {
@@ -310,19 +310,6 @@ function portOf({ contributions, redirects }: Host): number {
 
 function byName(a: VirtualHost, b: VirtualHost): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
-
-/** Two lists by name as one. */
-function merge(a: readonly VirtualHost[], b: readonly VirtualHost[]): readonly VirtualHost[] {
-  if (a.length === 0) return b;
-  const merged: VirtualHost[] = [];
-  let at = 0;
-  for (const next of b) {
-    while (at < a.length && byName(a[at] as VirtualHost, next) <= 0) merged.push(a[at++] as VirtualHost);
-    merged.push(next);
-  }
-  while (at < a.length) merged.push(a[at++] as VirtualHost);
-  return merged;
 }
 
 /** Exact hosts before wildcards, longer before shorter, then by alphabet. */

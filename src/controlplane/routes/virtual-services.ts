@@ -3,6 +3,7 @@
 import { resolveGatewayName, resolveShortName } from '../../resources/names.ts';
 import { byAge, keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { VirtualService } from '../../resources/types.ts';
+import { differences, merge } from '../differences.ts';
 import { HostIndex } from '../hosts.ts';
 import type { Memo } from '../memo.ts';
 import type { Notice } from '../notice.ts';
@@ -25,9 +26,11 @@ export interface RoutedVirtualService {
   readonly name: string;
   /** Fully qualified, lower case. */
   readonly hosts: readonly string[];
-  /** `namespace/name`, and perhaps `mesh`. */
+  /** `namespace/name`, and perhaps `mesh`; each once. */
   readonly gateways: readonly string[];
   readonly visibility: Visibility;
+  /** Whether a route leads to another VirtualService. */
+  readonly delegates: boolean;
   readonly http: readonly { readonly route: HttpRouteSpec; readonly origin: Origin }[];
   readonly tcp: readonly { readonly route: L4RouteSpec; readonly origin: Origin }[];
   readonly tls: readonly { readonly route: L4RouteSpec; readonly origin: Origin }[];
@@ -46,52 +49,84 @@ export interface VirtualServiceIndex {
   forServer(gateway: string, hosts: readonly string[], proxyNamespace: string): readonly RoutedVirtualService[];
 }
 
-/** Indexes VirtualServices, oldest first. */
+/** Indexes VirtualServices, oldest first. What did not change since the memo's context before is not looked at. */
 export function createVirtualServiceIndex(virtualServices: readonly VirtualService[], memo: Memo): VirtualServiceIndex {
-  return memo.get('virtual-service-index', [virtualServices], () => {
-    const delegates = new Map<string, RoutedVirtualService>();
-    const roots: RoutedVirtualService[] = [];
-    for (const object of virtualServices) {
-      const prepared = prepare(object);
-      if (prepared.hosts.length === 0) delegates.set(`${prepared.namespace}/${prepared.name}`, prepared);
-      else roots.push(prepared);
-    }
-    const all = roots.map((root) => withDelegates(root, delegates, memo));
-    const byGateway = new Map<string, BoundVirtualServices>();
-    for (const virtualService of all) {
-      for (const gateway of new Set(virtualService.gateways)) {
-        let bound = byGateway.get(gateway);
-        if (bound === undefined) {
-          bound = new BoundVirtualServices();
-          byGateway.set(gateway, bound);
-        }
-        bound.add(virtualService);
+  const kept = memo.get<{ objects: readonly VirtualService[]; index: Index }>('virtual-service-index', [], () => ({
+    objects: [],
+    index: new Index([], new Map()),
+  }));
+  const { gone, come } = differences(kept.objects, virtualServices);
+  if (gone.length === 0 && come.length === 0) return kept.index;
+  const [went, came] = [gone.map(prepare), come.map(prepare)];
+  const alone = [...went, ...came].every(({ hosts, delegates }) => hosts.length > 0 && !delegates);
+  kept.index = alone
+    ? kept.index.with(went, came)
+    : new Index([], new Map()).with([], mergedWithDelegates(virtualServices.map(prepare), memo));
+  kept.objects = virtualServices;
+  return kept.index;
+}
+
+/** Those that have hosts, with the routes of those that have none. */
+function mergedWithDelegates(virtualServices: readonly RoutedVirtualService[], memo: Memo): RoutedVirtualService[] {
+  const delegates = new Map<string, RoutedVirtualService>();
+  for (const each of virtualServices)
+    if (each.hosts.length === 0) delegates.set(`${each.namespace}/${each.name}`, each);
+  return virtualServices.filter(({ hosts }) => hosts.length > 0).map((root) => withDelegates(root, delegates, memo));
+}
+
+/** Immutable. */
+class Index implements VirtualServiceIndex {
+  readonly all: readonly RoutedVirtualService[];
+  readonly #byGateway: ReadonlyMap<string, BoundVirtualServices>;
+
+  constructor(all: readonly RoutedVirtualService[], byGateway: ReadonlyMap<string, BoundVirtualServices>) {
+    this.all = all;
+    this.#byGateway = byGateway;
+  }
+
+  /** @param came oldest first */
+  with(went: readonly RoutedVirtualService[], came: readonly RoutedVirtualService[]): Index {
+    const left = new Set(went);
+    const changed = (list: readonly RoutedVirtualService[], more: readonly RoutedVirtualService[]) =>
+      merge(left.size === 0 ? list : list.filter((each) => !left.has(each)), more, compareAge);
+    const cameByGateway = new Map<string, RoutedVirtualService[]>();
+    for (const virtualService of went) for (const gateway of virtualService.gateways) cameByGateway.set(gateway, []);
+    for (const virtualService of came)
+      for (const gateway of virtualService.gateways) {
+        const list = cameByGateway.get(gateway);
+        if (list === undefined) cameByGateway.set(gateway, [virtualService]);
+        else list.push(virtualService);
       }
+    const byGateway = new Map(this.#byGateway);
+    for (const [gateway, more] of cameByGateway) {
+      const bound = changed(byGateway.get(gateway)?.all ?? [], more);
+      if (bound.length === 0) byGateway.delete(gateway);
+      else byGateway.set(gateway, new BoundVirtualServices(bound));
     }
-    return {
-      all,
-      forServer(gateway, hosts, proxyNamespace) {
-        const bound = byGateway.get(gateway)?.sharing(hosts) ?? [];
-        const of = (rank: number) => bound.filter((each) => rankOf(each, proxyNamespace) === rank);
-        return [...of(0), ...of(1), ...of(2)];
-      },
-    };
-  });
+    return new Index(changed(this.all, came), byGateway);
+  }
+
+  forServer(gateway: string, hosts: readonly string[], proxyNamespace: string): readonly RoutedVirtualService[] {
+    const bound = this.#byGateway.get(gateway)?.sharing(hosts) ?? [];
+    const of = (rank: number) => bound.filter((each) => rankOf(each, proxyNamespace) === rank);
+    return [...of(0), ...of(1), ...of(2)];
+  }
 }
 
 /** The VirtualServices of one Gateway, found by host: a Gateway may have as many servers as it has VirtualServices. */
 class BoundVirtualServices {
-  readonly #all: RoutedVirtualService[] = [];
+  /** Oldest first. */
+  readonly all: readonly RoutedVirtualService[];
   /** Positions by host; made when it is asked for, since a server of all hosts needs none. */
   #byHost: Map<string, number[]> | undefined;
   #hosts: HostIndex | undefined;
 
-  add(virtualService: RoutedVirtualService): void {
-    this.#all.push(virtualService);
+  constructor(all: readonly RoutedVirtualService[]) {
+    this.all = all;
   }
 
   sharing(hosts: readonly string[]): readonly RoutedVirtualService[] {
-    if (hosts.includes('*')) return this.#all;
+    if (hosts.includes('*')) return this.all;
     this.#byHost ??= this.#indexHosts();
     this.#hosts ??= new HostIndex(this.#byHost.keys());
     const positions = new Set<number>();
@@ -100,12 +135,12 @@ class BoundVirtualServices {
         for (const position of this.#byHost.get(own) ?? []) positions.add(position);
       }
     }
-    return [...positions].sort((a, b) => a - b).map((position) => this.#all[position] as RoutedVirtualService);
+    return [...positions].sort((a, b) => a - b).map((position) => this.all[position] as RoutedVirtualService);
   }
 
   #indexHosts(): Map<string, number[]> {
     const byHost = new Map<string, number[]>();
-    for (const [position, { hosts }] of this.#all.entries()) {
+    for (const [position, { hosts }] of this.all.entries()) {
       for (const host of hosts) {
         const positions = byHost.get(host);
         if (positions === undefined) byHost.set(host, [position]);
@@ -118,7 +153,11 @@ class BoundVirtualServices {
 
 /** The order in which VirtualServices of one server add their routes: see `VirtualServiceIndex.forServer`. */
 export function compareForServer(a: RoutedVirtualService, b: RoutedVirtualService, proxyNamespace: string): number {
-  return rankOf(a, proxyNamespace) - rankOf(b, proxyNamespace) || byAge(a.object, b.object);
+  return rankOf(a, proxyNamespace) - rankOf(b, proxyNamespace) || compareAge(a, b);
+}
+
+function compareAge(a: RoutedVirtualService, b: RoutedVirtualService): number {
+  return byAge(a.object, b.object);
 }
 
 function rankOf({ visibility, namespace }: RoutedVirtualService, proxyNamespace: string): number {
@@ -132,7 +171,7 @@ function withDelegates(
   delegates: ReadonlyMap<string, RoutedVirtualService>,
   memo: Memo,
 ): RoutedVirtualService {
-  if (!root.http.some(({ route }) => route.delegate !== undefined)) return root; // as nearly all
+  if (!root.delegates) return root; // as nearly all
   const named = root.http.flatMap(({ route }) => (route.delegate === undefined ? [] : [route.delegate]));
   const found = named.map(({ name, namespace }) => delegates.get(`${namespace || root.namespace}/${name}`));
   return memo.get(`delegates/${root.namespace}/${root.name}`, [root, ...found], () => mergeDelegates(root, delegates));
@@ -161,6 +200,7 @@ function qualify(object: VirtualService): RoutedVirtualService {
       route: qualifyRoute(route, namespace, gatewaysOf),
       origin: { object: key, field: `spec.${kind}[${index}]` },
     }));
+  const http = routesOf<HttpRouteSpec>('http');
   return {
     object,
     key,
@@ -168,9 +208,10 @@ function qualify(object: VirtualService): RoutedVirtualService {
     name,
     hosts: (spec.hosts ?? []).map((host) => resolveShortName(host, namespace).toLowerCase()),
     // Without `gateways` it is for sidecars only.
-    gateways: gatewaysOf(spec.gateways) ?? ['mesh'],
+    gateways: [...new Set(gatewaysOf(spec.gateways) ?? ['mesh'])],
     visibility: visibilityOf(spec.exportTo, namespace),
-    http: routesOf<HttpRouteSpec>('http'),
+    delegates: http.some(({ route }) => route.delegate !== undefined),
+    http,
     tcp: routesOf<L4RouteSpec>('tcp'),
     tls: routesOf<L4RouteSpec>('tls'),
     notices: [],
