@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
+import type { Instance } from '../src/cli/instance.ts';
 import { childrenOf, removeFolder, start, stop, temporaryFolder, until } from './processes.ts';
 
 const PROGRAM = join(import.meta.dirname, '../bin/limen.js');
@@ -25,6 +26,8 @@ export interface Limen {
   proxyPid: number;
   /** The published port of Service port 80. */
   port: number;
+  /** That of 443, where something listens there. */
+  tlsPort: number;
   /** From the start of the process to `Ready`, milliseconds. */
   readyMs: number;
   /** What the control plane has sent since this was last called. */
@@ -32,13 +35,13 @@ export interface Limen {
   stop(): Promise<void>;
 }
 
-/** Starts `limen up -f …` with a home of its own and port 80 published on a free port; resolves when it says Ready. */
+/** Starts `limen up -f …` with a home of its own and ports 80 and 443 published on free ones; resolves when it says Ready. */
 export async function startLimen(paths: readonly string[], dataPlane: DataPlane = 'limen'): Promise<Limen> {
   const home = temporaryFolder();
   const startedAt = performance.now();
   const files = paths.flatMap((path) => ['-f', path]);
   const child = start(process.execPath, [
-    ...[PROGRAM, 'up', ...files, '--publish', '0:80', '--home', home, '--data-plane', dataPlane],
+    ...[PROGRAM, 'up', ...files, '--publish', '0:80', '--publish', '0:443', '--home', home, '--data-plane', dataPlane],
     ...['--log-level', 'info', '--log-format', 'json'], // which says what is pushed
   ]);
   let output = '';
@@ -51,12 +54,15 @@ export async function startLimen(paths: readonly string[], dataPlane: DataPlane 
     return /Ready in \d+ ms/.test(output) || undefined;
   });
   const readyMs = performance.now() - startedAt;
-  const instance = JSON.parse(readFileSync(join(home, 'instance.json'), 'utf8'));
+  const instance: Instance = JSON.parse(readFileSync(join(home, 'instance.json'), 'utf8'));
+  const published = (servicePort: number) =>
+    instance.proxies[0]?.published.find((port) => port.servicePort === servicePort)?.port ?? 0;
   return {
     process: child,
     home,
     proxyPid: dataPlanePid(child.pid as number, dataPlane),
-    port: instance.proxies[0].published[0].port,
+    port: published(80),
+    tlsPort: published(443),
     readyMs,
     sent() {
       const end = output.lastIndexOf('\n') + 1;

@@ -10,6 +10,9 @@ import { cpuSeconds } from './processes.ts';
 const HOST = 'bench.example';
 const PATH = '/api/catalog/items?page=1';
 
+/** How HTTP/2 is asked. */
+export const STREAMS = { connections: 16, streams: 10, requests: 20_000 };
+
 /** What a proxy did at its limit. */
 export interface Saturated {
   perSecond: number;
@@ -23,31 +26,44 @@ export interface Paced {
   cpu: number;
 }
 
-/** Keep-alive connections that ask without a pause (wrk). Throws where an answer is not a 2xx. */
-export async function saturate({ name, port, pid }: Peer, connections: number, seconds: number): Promise<Saturated> {
-  const before = cpuSeconds(pid);
-  const flags = ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', `Host: ${HOST}`];
-  const { stdout } = await promisify(execFile)('wrk', [...flags, `http://127.0.0.1:${port}${PATH}`]);
-  const cpu = cpuSeconds(pid) - before;
-  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
-  if (requests === 0 || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`${name}: the load failed:\n${stdout}`);
-  return { perSecond: requests / seconds, perCpuSecond: requests / cpu };
+/** A load that a proxy is asked to take as fast as it can. Throws where an answer is not a 2xx. */
+export type Load = (peer: Peer) => Promise<Saturated>;
+
+/** HTTP/1.1: keep-alive connections that ask without a pause (wrk). */
+export function http1Load({ tls, connections, seconds }: { tls: boolean; connections: number; seconds: number }): Load {
+  return (peer) =>
+    measured(peer, async () => {
+      const flags = ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', `Host: ${HOST}`];
+      const url = tls ? `https://127.0.0.1:${peer.tlsPort}${PATH}` : `http://127.0.0.1:${peer.port}${PATH}`;
+      const { stdout } = await promisify(execFile)('wrk', [...flags, url]);
+      const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
+      return { stdout, requests: /Non-2xx|Socket errors/.test(stdout) ? 0 : requests };
+    });
 }
 
-/** HTTP/2 by prior knowledge: connections with streams that ask without a pause (h2load). Throws where an answer is not a 2xx. */
-export async function saturateHttp2(
-  { name, http2Port, port, pid }: Peer,
-  { connections, streams, requests }: { connections: number; streams: number; requests: number },
+/** HTTP/2, by prior knowledge or over TLS: connections with streams that ask without a pause (h2load). */
+export function http2Load({ tls, ...load }: { tls: boolean } & typeof STREAMS): Load {
+  return (peer) =>
+    measured(peer, async () => {
+      const { stdout } = await promisify(execFile)('h2load', [
+        ...[`--clients=${load.connections}`, `--max-concurrent-streams=${load.streams}`, `--requests=${load.requests}`],
+        `--connect-to=127.0.0.1:${tls ? peer.tlsPort : (peer.http2Port ?? peer.port)}`,
+        `${tls ? 'https' : 'http'}://${HOST}${PATH}`,
+      ]);
+      return { stdout, requests: stdout.includes(`status codes: ${load.requests} 2xx`) ? load.requests : 0 };
+    });
+}
+
+async function measured(
+  { name, pid }: Peer,
+  run: () => Promise<{ stdout: string; requests: number }>,
 ): Promise<Saturated> {
   const before = cpuSeconds(pid);
-  const { stdout } = await promisify(execFile)('h2load', [
-    ...[`--clients=${connections}`, `--max-concurrent-streams=${streams}`, `--requests=${requests}`],
-    ...[`--connect-to=127.0.0.1:${http2Port ?? port}`, `http://${HOST}${PATH}`],
-  ]);
-  const cpu = cpuSeconds(pid) - before;
-  const perSecond = Number(/([\d.]+) req\/s/.exec(stdout)?.[1] ?? 0);
-  if (!stdout.includes(`status codes: ${requests} 2xx`)) throw new Error(`${name}: the load failed:\n${stdout}`);
-  return { perSecond, perCpuSecond: requests / cpu };
+  const startedAt = performance.now();
+  const { stdout, requests } = await run();
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (requests === 0) throw new Error(`${name}: the load failed:\n${stdout}`);
+  return { perSecond: requests / seconds, perCpuSecond: requests / (cpuSeconds(pid) - before) };
 }
 
 /** Keep-alive connections that together ask `rate` times a second (h2load). Throws where an answer is not a 2xx. */

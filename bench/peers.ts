@@ -12,6 +12,8 @@ export interface Peer {
   port: number;
   /** Where it speaks HTTP/2 by prior knowledge, if not there. */
   http2Port?: number;
+  /** Where it speaks HTTP/1.1 and HTTP/2 over TLS. */
+  tlsPort?: number;
   /** The process that carries the traffic. */
   pid: number;
   process: ChildProcess;
@@ -36,10 +38,14 @@ export async function startUpstream(dir: string): Promise<Peer> {
   return started('upstream', port, start('nginx', ['-e', 'stderr', '-p', dir, '-c', file]), true);
 }
 
-/** nginx with three routes on one host, of which the last matches; forwarding headers as the gateway sets them. */
-export async function startNginx(dir: string, upstreamPort: number): Promise<Peer> {
+/**
+ * nginx with three routes on one host, of which the last matches; forwarding headers as the gateway sets them.
+ * @param certificate a file of PEM: certificate and key
+ */
+export async function startNginx(dir: string, upstreamPort: number, certificate: string): Promise<Peer> {
   const port = await freePort();
   const http2Port = await freePort();
+  const tlsPort = await freePort();
   const file = join(dir, 'proxy.conf');
   const proxied = `proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;`;
@@ -47,8 +53,9 @@ export async function startNginx(dir: string, upstreamPort: number): Promise<Pee
     file,
     `${nginxHead(dir)}
   upstream up { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 100000000; }
+  ssl_certificate ${certificate}; ssl_certificate_key ${certificate};
   server { listen 127.0.0.1:${port} default_server; listen 127.0.0.1:${http2Port} default_server http2; return 404; }
-  server { listen 127.0.0.1:${port}; listen 127.0.0.1:${http2Port} http2; server_name bench.example;
+  server { listen 127.0.0.1:${port}; listen 127.0.0.1:${http2Port} http2; listen 127.0.0.1:${tlsPort} ssl http2; server_name bench.example;
     location = /login { ${proxied} }
     location /static { ${proxied} }
     location /api { ${proxied} }
@@ -56,13 +63,14 @@ export async function startNginx(dir: string, upstreamPort: number): Promise<Pee
 }`,
   );
   const peer = await started('nginx', port, start('nginx', ['-e', 'stderr', '-p', dir, '-c', file]), true);
-  return { ...peer, http2Port };
+  return { ...peer, http2Port, tlsPort };
 }
 
-/** haproxy with the same routes. */
-export async function startHaproxy(dir: string, upstreamPort: number): Promise<Peer> {
+/** haproxy with the same routes. @param certificate as for nginx */
+export async function startHaproxy(dir: string, upstreamPort: number, certificate: string): Promise<Peer> {
   const port = await freePort();
   const http2Port = await freePort();
+  const tlsPort = await freePort();
   const file = join(dir, 'haproxy.cfg');
   writeFileSync(
     file,
@@ -78,6 +86,7 @@ defaults
 frontend front
   bind 127.0.0.1:${port}
   bind 127.0.0.1:${http2Port} proto h2
+  bind 127.0.0.1:${tlsPort} ssl crt ${certificate} alpn h2,http/1.1
   option forwardfor
   unique-id-format %[uuid()]
   unique-id-header X-Request-Id
@@ -94,7 +103,7 @@ backend up
   server up 127.0.0.1:${upstreamPort}
 `,
   );
-  return { ...(await started('haproxy', port, start('haproxy', ['-db', '-f', file]), false)), http2Port };
+  return { ...(await started('haproxy', port, start('haproxy', ['-db', '-f', file]), false)), http2Port, tlsPort };
 }
 
 async function started(name: string, port: number, child: ChildProcess, worker: boolean): Promise<Peer> {

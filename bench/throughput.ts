@@ -1,11 +1,12 @@
-// Keep-alive GETs over HTTP/1.1 and HTTP/2 through the gateway, through an Envoy that our control plane drives with the same snapshot, and through nginx and
-// haproxy with the same routes: requests per CPU-second of the proxy, and latency at one rate for all.
+// Keep-alive GETs over HTTP/1.1 and HTTP/2, in plain text and over TLS, through the gateway, through an Envoy that our control plane drives with the same
+// snapshot, and through nginx and haproxy with the same routes: requests per CPU-second of the proxy, and latency at one rate for all.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gateway, serviceEntry } from './fixtures.ts';
+import { type Credential, issueCertificate } from '../src/apiserver/pki/issue.ts';
+import { gatewayWithTls, serviceEntry } from './fixtures.ts';
 import { type DataPlane, startLimen } from './limen.ts';
-import { type Paced, pace, type Saturated, saturate, saturateHttp2 } from './load.ts';
+import { http1Load, http2Load, type Load, type Paced, pace, type Saturated, STREAMS } from './load.ts';
 import { type Peer, startHaproxy, startNginx, startUpstream } from './peers.ts';
 import { installed, memoryMB, removeFolder, stop, temporaryFolder } from './processes.ts';
 import { median, printTable } from './table.ts';
@@ -13,14 +14,22 @@ import { median, printTable } from './table.ts';
 const ROUNDS = 3;
 const CONNECTIONS = 64;
 const SECONDS = 3;
-/** Over HTTP/2. */
-const STREAMS = { connections: 16, streams: 10, requests: 20_000 };
+const HTTP1 = { connections: CONNECTIONS, seconds: SECONDS };
+const HTTP1_TITLE = `GET, 3 routes, ${CONNECTIONS} connections`;
+const HTTP2_TITLE = `GET, 3 routes, ${STREAMS.connections} connections × ${STREAMS.streams} streams, HTTP/1.1 to the upstream`;
+/** What proxies are asked at their limit, each a table. */
+const LOADS: readonly { readonly title: string; readonly load: Load }[] = [
+  { title: `HTTP/1.1: ${HTTP1_TITLE}`, load: http1Load({ tls: false, ...HTTP1 }) },
+  { title: `HTTP/1.1 over TLS: ${HTTP1_TITLE}`, load: http1Load({ tls: true, ...HTTP1 }) },
+  { title: `HTTP/2: ${HTTP2_TITLE}`, load: http2Load({ tls: false, ...STREAMS }) },
+  { title: `HTTP/2 over TLS: ${HTTP2_TITLE}`, load: http2Load({ tls: true, ...STREAMS }) },
+];
 /** Few, since those of h2load ask at the same moment: many would measure their queue. */
 const PACED_CONNECTIONS = 16;
 /** Requests a second that each of them has answered on one core of a slow machine, with room. */
 const RATE = 3_200;
 
-const config = (upstreamPort: number) => `${gateway('bench.example')}---
+const config = (upstreamPort: number, credential: Credential) => `${gatewayWithTls('bench.example', credential)}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: bench, namespace: default }
@@ -38,8 +47,8 @@ spec:
 ${serviceEntry(upstreamPort)}`;
 
 interface Samples {
-  saturated: Saturated[];
-  http2: Saturated[];
+  /** Of each of LOADS. */
+  saturated: Saturated[][];
   paced: Paced[];
 }
 
@@ -56,64 +65,56 @@ export async function benchThroughput(): Promise<void> {
   mkdirSync(join(directory, 'config'));
   mkdirSync(join(directory, 'upstream'));
   const upstream = await startUpstream(join(directory, 'upstream'));
-  writeFileSync(join(directory, 'config/bench.yaml'), config(upstream.port));
+  const credential = await issueCertificate({ commonName: 'bench.example', use: 'server', algorithm: 'ECDSA' });
+  const certificate = join(directory, 'bench.pem');
+  writeFileSync(certificate, credential.certificate + credential.key);
+  writeFileSync(join(directory, 'config/bench.yaml'), config(upstream.port, credential));
   const viaControlPlane = async (name: DataPlane): Promise<Peer & { end: () => Promise<void> }> => {
     const limen = await startLimen([join(directory, 'config')], name);
-    return { name, port: limen.port, pid: limen.proxyPid, process: limen.process, end: () => limen.stop() };
+    const { port, tlsPort, proxyPid: pid, process } = limen;
+    return { name, port, tlsPort, pid, process, end: () => limen.stop() };
   };
   const limen = await viaControlPlane('limen');
   const envoy = installed('envoy') ? await viaControlPlane('envoy') : undefined;
-  const nginx = await startNginx(directory, upstream.port);
-  const haproxy = installed('haproxy') ? await startHaproxy(directory, upstream.port) : undefined;
+  const nginx = await startNginx(directory, upstream.port, certificate);
+  const haproxy = installed('haproxy') ? await startHaproxy(directory, upstream.port, certificate) : undefined;
   const proxies: Peer[] = [limen, envoy, nginx, haproxy].filter((proxy) => proxy !== undefined);
   for (const name of ['envoy', 'haproxy'])
     if (!installed(name)) console.log(`\nThroughput: without ${name}, which is not installed.`);
 
-  const samples = new Map<string, Samples>(proxies.map(({ name }) => [name, { saturated: [], http2: [], paced: [] }]));
-  for (const proxy of proxies) {
-    // Warm.
-    await saturate(proxy, CONNECTIONS, 2);
-    await saturateHttp2(proxy, STREAMS);
-  }
+  const samples = new Map<string, Samples>(
+    proxies.map(({ name }) => [name, { saturated: LOADS.map(() => []), paced: [] }]),
+  );
+  // Warm.
+  for (const proxy of proxies) for (const { load } of LOADS) await load(proxy);
   // In turn, so that a machine that slows down does so for all.
   for (let round = 0; round < ROUNDS; round += 1)
     for (const proxy of proxies) {
-      samples.get(proxy.name)?.saturated.push(await saturate(proxy, CONNECTIONS, SECONDS));
-      samples.get(proxy.name)?.http2.push(await saturateHttp2(proxy, STREAMS));
-      const load = { rate: RATE, connections: PACED_CONNECTIONS, seconds: SECONDS, directory };
-      samples.get(proxy.name)?.paced.push(await pace(proxy, load));
+      const of = samples.get(proxy.name) as Samples;
+      for (const [at, { load }] of LOADS.entries()) of.saturated[at]?.push(await load(proxy));
+      const paced = { rate: RATE, connections: PACED_CONNECTIONS, seconds: SECONDS, directory };
+      of.paced.push(await pace(proxy, paced));
     }
 
-  const of = (name: string) => samples.get(name) as Samples;
-  const saturated = (name: string, field: keyof Saturated, protocol: 'saturated' | 'http2' = 'saturated') =>
-    of(name)[protocol].map((sample) => sample[field]);
-  const paced = (name: string, field: keyof Paced) => of(name).paced.map((sample) => sample[field]);
-  const efficiency = (name: string, protocol: 'saturated' | 'http2' = 'saturated') =>
-    median(saturated(name, 'perCpuSecond', protocol));
+  const paced = (name: string, field: keyof Paced) => (samples.get(name) as Samples).paced.map((each) => each[field]);
+  const yardsticks = ['nginx', 'envoy'].filter((name) => samples.has(name));
+  for (const [at, { title }] of LOADS.entries()) {
+    const of = (name: string, field: keyof Saturated) =>
+      (samples.get(name) as Samples).saturated[at]?.map((sample) => sample[field]) ?? [];
+    const efficiency = (name: string) => median(of(name, 'perCpuSecond'));
+    printTable(
+      `${title}; one worker each, median of ${ROUNDS}, ± the furthest from it`,
+      ['at its limit', 'requests/s', 'requests per CPU-s', ...yardsticks.map((name) => `÷ ${name}`)],
+      proxies.map(({ name }) => [
+        name,
+        of(name, 'perSecond'),
+        of(name, 'perCpuSecond'),
+        ...yardsticks.map((other) => efficiency(name) / efficiency(other)),
+      ]),
+    );
+  }
   printTable(
-    `Throughput: keep-alive GET, 3 routes, ${CONNECTIONS} connections, one worker each; median of ${ROUNDS} × ${SECONDS} s, ± the furthest from it`,
-    ['at its limit', 'requests/s', 'requests per CPU-s', '÷ nginx', ...(envoy === undefined ? [] : ['÷ envoy'])],
-    proxies.map(({ name }) => [
-      name,
-      saturated(name, 'perSecond'),
-      saturated(name, 'perCpuSecond'),
-      efficiency(name) / efficiency('nginx'),
-      ...(envoy === undefined ? [] : [efficiency(name) / efficiency('envoy')]),
-    ]),
-  );
-  printTable(
-    `HTTP/2: the same over ${STREAMS.connections} connections with ${STREAMS.streams} streams each; HTTP/1.1 to the upstream`,
-    ['at its limit', 'requests/s', 'requests per CPU-s', '÷ nginx', ...(envoy === undefined ? [] : ['÷ envoy'])],
-    proxies.map(({ name }) => [
-      name,
-      saturated(name, 'perSecond', 'http2'),
-      saturated(name, 'perCpuSecond', 'http2'),
-      efficiency(name, 'http2') / efficiency('nginx', 'http2'),
-      ...(envoy === undefined ? [] : [efficiency(name, 'http2') / efficiency('envoy', 'http2')]),
-    ]),
-  );
-  printTable(
-    `Latency: the same at ${RATE.toLocaleString('en-US')} requests/s over ${PACED_CONNECTIONS} connections`,
+    `Latency: HTTP/1.1 at ${RATE.toLocaleString('en-US')} requests/s over ${PACED_CONNECTIONS} connections`,
     [`at ${RATE.toLocaleString('en-US')}/s`, 'p50 ms', 'p99 ms', 'CPU %', 'CPU ÷ nginx', 'memory (PSS) MB'],
     proxies.map(({ name, pid }) => [
       name,

@@ -1,4 +1,4 @@
-// A listener with one connection manager in this process: what tests and the benchmark drive. The real listener is elsewhere.
+// A listener with one connection manager in this process: what tests drive. The real listener is elsewhere.
 
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
