@@ -73,6 +73,24 @@ describeWith(['curl', 'kubectl'], 'the terminals that the README shows', () => {
       });
     }
   });
+
+  const commands = [...README.matchAll(/^npx limen (?:pc|validate|bootstrap --grpc) .*$/gm)].map(([line]) => line);
+
+  it('have commands beside them, which ask the running instance', () => {
+    expect(commands.map((line) => line.split(' ')[2])).toEqual(['validate', 'pc', 'pc', 'pc', 'bootstrap']);
+  });
+
+  it.each(commands)('%s', async (line) => {
+    // What the README calls config/ is a folder of one's own.
+    const folder = 'mkdir -p config && cp examples/coolstore/*.yaml config';
+    const shown = line.includes('>') ? ` && cat ${line.split('> ')[1]}` : '';
+    expect(await limen.type(`${folder} && ${line}${shown}`)).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/\S/),
+      // Which proxy it is, where the command does not say.
+      stderr: expect.stringMatching(/^(\(\S+, the only proxy\)\n)?$/),
+    });
+  });
 });
 
 /** A capture without what is different each time, and without the space that columns take for it. */
