@@ -260,15 +260,15 @@ export class Limen {
     return [80, 443].map((port) => `:${port}:127.0.0.1:${this.port(port)}`);
   }
 
-  /** A TCP connection to a Service port. */
-  dial(servicePort: number): Conversation {
-    return new Conversation(connect(this.port(servicePort), '127.0.0.1'));
+  /** A TCP connection to a port of a gateway's Service. */
+  dial(servicePort: number, workload?: string): Conversation {
+    return new Conversation(connect(this.port(servicePort, workload), '127.0.0.1'));
   }
 
   /** `telnet localhost PORT`; where there is no telnet, a connection without it. */
-  telnet(servicePort: number): Conversation {
-    if (!isOnPath('telnet')) return this.dial(servicePort);
-    const { stdin, stdout } = spawn('telnet', ['localhost', String(this.port(servicePort))], {
+  telnet(servicePort: number, workload?: string): Conversation {
+    if (!isOnPath('telnet')) return this.dial(servicePort, workload);
+    const { stdin, stdout } = spawn('telnet', ['localhost', String(this.port(servicePort, workload))], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     return new Conversation(Duplex.from({ readable: stdout, writable: stdin }));

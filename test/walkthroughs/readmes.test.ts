@@ -45,6 +45,14 @@ const EXPECTED: Record<string, RegExp[]> = {
     /Welcome, you are connected to node limen\.\n.*hello there\n/s,
     /31400 +ALL +Cluster: outbound\|2701\|\|tcp-echo-service\.istioinaction\.svc\.cluster\.local/,
   ],
+  'user-gateway': [
+    /✔ Installation complete\n\n {2}my-user-gateway\.istioinaction\n.* Service port 30007 \(tcp\)\n/,
+    /istioinaction +installed-state-my-user-gateway-install /,
+    /deployment\.apps\/my-user-gateway +1\/1.*service\/my-user-gateway +LoadBalancer.*pod\/my-user-gateway-\S+ +1\/1 +Running/s,
+    /31400 +ALL +Cluster: outbound\|2701\|\|tcp-echo-service\.istioinaction\.svc\.cluster\.local/,
+    /31400 +ALL +Cluster: outbound\|2701\|\|tcp-echo-service\.istioinaction\.svc\.cluster\.local/,
+    /Deployment\/my-user-gateway\.istioinaction\.\n✔ Uninstall complete/,
+  ],
   bookinfo: [/<title>Simple Bookstore App<\/title>.*William Shakespeare/s, /8080 +ALL +Route: http\.8080/],
 };
 

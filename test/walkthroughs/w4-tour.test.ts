@@ -1,9 +1,9 @@
-// Walkthrough 4: the whole tour, steps 1 to 6 (the coolstore over HTTPS in all its modes, and TCP).
+// Walkthrough 4: the whole tour (the coolstore over HTTPS in all its modes, TCP, a gateway of one's own, the access log).
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EXAMPLES as CERTIFICATES, type Files } from '../../scripts/certificates/examples.ts';
-import { Limen } from './limen.ts';
+import { type Conversation, Limen, parseTable } from './limen.ts';
 import { DATA_PLANE, describeWith } from './tools.ts';
 
 describeWith(['curl', 'kubectl', 'openssl'], 'W4: the whole tour', () => {
@@ -312,12 +312,7 @@ describeWith(['curl', 'kubectl', 'openssl'], 'W4: the whole tour', () => {
       'Service default.\n',
     ].join('\n');
     expect(pod?.NAME).toMatch(/^tcp-echo-deployment-\w{10}-\w{5}$/);
-    await limen.until('the greeting comes', async () => {
-      const attempt = limen.telnet(31400);
-      await attempt.hear(/Service default\.\n/).finally(() => attempt.hangUp());
-      return true;
-    });
-    const telnet = limen.telnet(31400);
+    const telnet = await greeted();
     // telnet itself says first whom it has reached.
     const said = (await telnet.hear(/Service default\.\n/)).replace(/^Trying .*?'\^]'\.\n/s, '');
     expect(said).toBe(greeting);
@@ -327,4 +322,80 @@ describeWith(['curl', 'kubectl', 'openssl'], 'W4: the whole tour', () => {
     expect(await telnet.hear(/by now\r\n/)).toMatch(/Service default\.\nhello there\r\nby now\r\n$/);
     telnet.hangUp();
   });
+
+  it('7. a gateway of one’s own is installed, and listed', async () => {
+    const { code, stdout, stderr } = await limen.type(
+      'limen install -y -n istioinaction -f examples/user-gateway/install.yaml',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('✔ Installation complete\n');
+    expect(await limen.kubectlTable('get IstioOperator -A')).toMatchObject([
+      { NAMESPACE: 'istioinaction', NAME: 'installed-state-my-user-gateway-install' },
+    ]);
+    expect(await limen.kubectlTable('get deploy my-user-gateway -n istioinaction')).toMatchObject([{ READY: '1/1' }]);
+    expect(await limen.kubectlTable('get svc my-user-gateway -n istioinaction')).toMatchObject([
+      {
+        TYPE: 'LoadBalancer',
+        'EXTERNAL-IP': '127.0.0.1',
+        'PORT(S)': expect.stringMatching(/^30007:\d+\/TCP$/),
+      },
+    ]);
+    expect(await limen.kubectl('get po -n istioinaction -l istio=my-user-gateway -o name')).toMatch(
+      /^pod\/my-user-gateway-\w{10}-\w{5}\n$/,
+    );
+  });
+
+  it('7. a Gateway with its selector lands on it and on no other', async () => {
+    const before = await limen.table('listener');
+    expect(
+      await limen.kubectl('apply -f examples/user-gateway/gateway.yaml -f examples/user-gateway/virtual-service.yaml'),
+    ).toBe(
+      'gateway.networking.istio.io/user-tcp-gateway created\nvirtualservice.networking.istio.io/tcp-echo-vs-from-user-gateway created\n',
+    );
+    const telnet = await greeted(30007, 'my-user-gateway');
+    telnet.say('by the other door\r\n');
+    expect(await telnet.hear(/door\r\n/)).toMatch(/Service default\.\nby the other door\r\n$/);
+    telnet.hangUp();
+    const { stdout } = await limen.type('limen proxy-config listener deploy/my-user-gateway -n istioinaction');
+    expect(parseTable(stdout).filter((row) => Number(row.PORT) > 16000)).toEqual([
+      {
+        ADDRESSES: '0.0.0.0',
+        PORT: '31400',
+        MATCH: 'ALL',
+        DESTINATION: 'Cluster: outbound|2701||tcp-echo-service.istioinaction.svc.cluster.local',
+      },
+    ]);
+    expect(await limen.table('listener')).toEqual(before);
+  });
+
+  it('8. the access log is asked for at installation, and read with kubectl', async () => {
+    const { code, stderr } = await limen.type('limen install -y --set meshConfig.accessLogFile=/dev/stdout');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const address = '127\\.\\d+\\.\\d+\\.\\d+';
+    const line = [
+      ...['^\\[\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z\\]', '"GET /items HTTP/2"', '200', '-', 'via_upstream', '-', '"-"'],
+      ...['0', '502', '\\d+', '\\d+', '"[\\d.]+"', '"curl/[\\d.]+"', '"[\\da-f-]{36}"', '"catalog.istioinaction.io"'],
+      ...[`"${address}:3000"`, 'outbound\\|80\\|\\|catalog.istioinaction.svc.cluster.local;?', `${address}:\\d+`],
+      ...[`${address}:\\d+`, '127.0.0.1:\\d+', 'catalog.istioinaction.io', '-$'],
+    ];
+    await limen.until('a request is logged in the text format', async () => {
+      await limen.curl('https://catalog.istioinaction.io/items', '--cacert', pem('ca.crt'));
+      const log = await limen.kubectl('logs -n istio-system deploy/istio-ingressgateway');
+      return new RegExp(line.join(' '), 'm').test(log);
+    });
+  });
+
+  /** telnet, once the greeting has come. */
+  async function greeted(servicePort = 31400, workload?: string): Promise<Conversation> {
+    let telnet: Conversation | undefined;
+    await limen.until('the greeting comes', async () => {
+      telnet = limen.telnet(servicePort, workload);
+      await telnet.hear(/Service default\.\n/).catch((error) => {
+        telnet?.hangUp();
+        throw error;
+      });
+      return true;
+    });
+    return telnet as Conversation;
+  }
 });
