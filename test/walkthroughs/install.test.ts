@@ -58,7 +58,7 @@ describeWith(['curl', 'kubectl'], 'W4.7 and W4.8: limen install', () => {
   let limen: Limen;
   let file: string;
   const kubectl = (...args: string[]): Promise<Outcome> =>
-    run('kubectl', args, { KUBECONFIG: join(limen.home, 'kubeconfig') });
+    run('kubectl', args, { KUBECONFIG: join(limen.home, 'kubeconfig'), HOME: limen.terminal });
   const get = async (...args: string[]) => JSON.parse((await kubectl('get', ...args, '-o', 'json')).stdout);
   const operators = async () =>
     (await kubectl('get', 'IstioOperator', '-A', '--no-headers')).stdout
