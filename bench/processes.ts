@@ -97,6 +97,11 @@ export function childrenOf(pid: number): number[] {
     .map(Number);
 }
 
+/** A process, its children and theirs. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(familyOf)];
+}
+
 /** A port of 127.0.0.1 that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer();
