@@ -8,6 +8,8 @@ import type { Deployment, Pod } from '../resources/types.ts';
 import { Store } from '../store/store.ts';
 import { createDisk } from '../store/test-disk.ts';
 import { replicaSetsOf } from './controllers/kinds.ts';
+import { commandRuntime } from './runtimes/command-runtime.ts';
+import { sampleRuntime } from './samples/sample-runtime.ts';
 import { deployment, TestCluster } from './test-cluster.ts';
 
 let cluster: TestCluster;
@@ -325,6 +327,116 @@ async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
+
+describe('containers that prepare a pod', () => {
+  const SCRIPTS: Record<string, string> = {
+    'test/first': 'echo first done',
+    'test/second': 'echo second done',
+    'test/failing': 'echo cannot; exit 3',
+    'test/beside': 'echo beside; exec sleep 1000',
+  };
+  const run = () =>
+    cluster.run({
+      runtimes: [
+        commandRuntime(() => Object.entries(SCRIPTS).map(([name, command]) => ({ name, command, directory: '/' })), {}),
+        sampleRuntime({ resolve: () => [] }),
+      ],
+    });
+  const pod = (initContainers: object[], spec: object = {}): Pod =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'prepared', namespace: 'default' },
+      spec: { initContainers, containers: [{ name: 'main', image: 'limen/echo' }], ...spec },
+    }) as Pod;
+  const status = () => first().status;
+  const times = (list: 'containerStatuses' | 'initContainerStatuses') =>
+    status()?.[list]?.map(({ name, ready, state }) => ({ name, ready, state: Object.keys(state ?? {})[0] }));
+  const logOf = async (container: string, previous = false) => {
+    const log = await run().access.logs(
+      { namespace: 'default', pod: 'prepared', container },
+      { follow: false, timestamps: false, previous },
+    );
+    return (await log.toArray()).join('');
+  };
+  const initialized = () => status()?.conditions?.find(({ type }) => type === 'Initialized');
+
+  it('run one after the other to their end, before the others start', async () => {
+    run();
+    cluster.store.put(
+      pod([
+        { name: 'one', image: 'test/first' },
+        { name: 'two', image: 'test/second' },
+      ]),
+    );
+    await cluster.until(() => status()?.phase === 'Running');
+    await cluster.settle();
+    expect(times('initContainerStatuses')).toEqual([
+      { name: 'one', ready: true, state: 'terminated' },
+      { name: 'two', ready: true, state: 'terminated' },
+    ]);
+    expect(times('containerStatuses')).toEqual([{ name: 'main', ready: true, state: 'running' }]);
+    expect(initialized()).toMatchObject({ status: 'True' });
+    expect(await logOf('two')).toBe('second done\n');
+  });
+
+  it('are started anew when they fail, and the others wait', async () => {
+    run();
+    cluster.store.put(
+      pod([
+        { name: 'one', image: 'test/failing' },
+        { name: 'two', image: 'test/second' },
+      ]),
+    );
+    await cluster.until(() => (status()?.initContainerStatuses?.[0]?.restartCount ?? 0) > 0);
+    expect(status()?.phase).toBe('Pending');
+    expect(initialized()).toMatchObject({
+      status: 'False',
+      reason: 'ContainersNotInitialized',
+      message: 'containers with incomplete status: [one two]',
+    });
+    expect(status()?.containerStatuses?.[0]?.state).toEqual({ waiting: { reason: 'PodInitializing' } });
+    expect(await logOf('one', true)).toBe('cannot\n');
+  });
+
+  it('that fail in a pod that is never restarted fail the pod', async () => {
+    run();
+    cluster.store.put(pod([{ name: 'one', image: 'test/failing' }], { restartPolicy: 'Never' }));
+    await cluster.until(() => status()?.phase === 'Failed');
+    expect(status()?.initContainerStatuses?.[0]).toMatchObject({
+      restartCount: 0,
+      state: { terminated: { exitCode: 3 } },
+    });
+    expect(status()?.containerStatuses?.[0]?.state).toEqual({ waiting: { reason: 'PodInitializing' } });
+  });
+
+  it('and are to be restarted always stay beside the others', async () => {
+    run();
+    const sidecar = { name: 'beside', image: 'test/beside', restartPolicy: 'Always' };
+    cluster.store.put(pod([sidecar, { name: 'one', image: 'test/first' }]));
+    await cluster.until(() => status()?.phase === 'Running' && status()?.containerStatuses?.[0]?.ready === true);
+    expect(times('initContainerStatuses')).toEqual([
+      { name: 'beside', ready: true, state: 'running' },
+      { name: 'one', ready: true, state: 'terminated' },
+    ]);
+  });
+});
+
+it('a pod that wants what Limen does not do is told so, and runs', async () => {
+  const container = {
+    lifecycle: { preStop: { exec: { command: ['true'] } } },
+    volumeMounts: [{ name: 'a', mountPath: '/a' }],
+  };
+  cluster.store.put(deployment({ container }));
+  await cluster.settle();
+  expect(first().status?.phase).toBe('Running');
+  const told = [
+    'volumeMounts of container app are ignored: Limen has no volumes yet',
+    'lifecycle of container app is ignored: Limen runs no hooks yet',
+  ];
+  expect(cluster.warnings()).toEqual(told);
+  expect(events('Pod')).toEqual(expect.arrayContaining(told.map((text) => `Unsupported ${text}`)));
+});
 
 describe('on a full disk', () => {
   it('pods come and go, and what becomes of them is written when there is space again', async () => {

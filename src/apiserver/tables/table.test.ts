@@ -38,6 +38,18 @@ describe('the table of', () => {
       Status: 'CrashLoopBackOff',
       Restarts: '3 (30s ago)',
     });
+    const preparing = (...initContainerStatuses: object[]) =>
+      row('Pod', {
+        spec: { ...spec, initContainers: [{ name: 'i' }, { name: 'j' }] },
+        status: { phase: 'Pending', initContainerStatuses, containerStatuses: [waiting, waiting] },
+      });
+    const done = { name: 'i', restartCount: 2, state: { terminated: { exitCode: 0, reason: 'Completed' } } };
+    const busy = { name: 'j', restartCount: 1, state: { running: {} } };
+    expect(preparing(done, busy)).toMatchObject({ Ready: '0/2', Status: 'Init:1/2', Restarts: '3' });
+    expect(preparing({ ...waiting, name: 'i' }, busy).Status).toBe('Init:CrashLoopBackOff');
+    const failed = { ...done, state: { terminated: { exitCode: 3, reason: 'Error' } } };
+    expect(preparing(failed, busy).Status).toBe('Init:Error');
+    expect(preparing(done, done).Status).toBe('CrashLoopBackOff');
     const leaving = { metadata: { deletionTimestamp: '2026-01-01T00:59:59Z' }, spec, status: { phase: 'Running' } };
     expect(row('Pod', leaving)).toMatchObject({ Status: 'Terminating', IP: '<none>' });
   });

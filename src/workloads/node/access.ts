@@ -91,9 +91,9 @@ function containerOf(
     if (object === undefined) throw new PodAccessError('NotFound', `pods "${name}" not found`);
     throw new PodAccessError('BadRequest', `pod ${name} does not have a host assigned`);
   }
-  const { containers, object } = found;
+  const { containers, initContainers, object } = found;
   const wanted = container ?? object.metadata.annotations?.[DEFAULT_CONTAINER] ?? containers[0]?.spec.name ?? '';
-  const runner = containers.find(({ spec }) => spec.name === wanted);
+  const runner = [...containers, ...initContainers].find(({ spec }) => spec.name === wanted);
   if (runner === undefined) throw new PodAccessError('BadRequest', `container ${wanted} is not valid for pod ${name}`);
   return runner;
 }

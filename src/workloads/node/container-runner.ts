@@ -1,4 +1,5 @@
-// One container's life on the node: started by a runtime, watched by its probes, started anew when it ends, stopped with its pod.
+// One container's life on the node: started by a runtime, watched by its probes, started anew when it ends, stopped with its pod. One that
+// prepares the pod (an init container) ends once it has succeeded.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { graceSecondsOf } from '../../resources/grace-period.ts';
@@ -36,6 +37,12 @@ export interface ContainerHost {
   event: (happening: Omit<Happening, 'about' | 'source'>) => void;
 }
 
+/**
+ * What a container does for its pod: `init` runs to its end before the others start; `sidecar` is an init container that goes on beside them.
+ * https://kubernetes.io/docs/concepts/workloads/pods/init-containers/
+ */
+export type ContainerRole = 'main' | 'init' | 'sidecar';
+
 /** How often a port is tried until it accepts. */
 const CONNECT_MS = 100;
 /** How long an image that could not be had is an ErrImagePull before it is an ImagePullBackOff. */
@@ -43,13 +50,18 @@ const PULL_FAILURE_MS = 500;
 /** Until a probe first succeeds it is asked this often, where its period is longer: a local process is up in a second. */
 const FIRST_PROBES_MS = 1000;
 
+/** What containers wait for while those that prepare the pod are not done. */
+const INITIALIZING = { is: 'waiting', reason: 'PodInitializing' } as const;
+const CREATING = { is: 'waiting', reason: 'ContainerCreating' } as const;
+
 /** A container of a pod. */
 export class ContainerRunner {
   readonly spec: Container;
+  readonly #role: ContainerRole;
   readonly #host: ContainerHost;
   readonly #backOff = new BackOff();
   readonly #stopped = new AbortController();
-  #now: ContainerState['now'] = { is: 'waiting', reason: 'ContainerCreating' };
+  #now: ContainerState['now'] = CREATING;
   #last: Ended | undefined;
   #restartCount: number;
   #ready = false;
@@ -59,13 +71,17 @@ export class ContainerRunner {
   #log: ContainerLog;
   #previousLog: ContainerLog | undefined;
   #ended: Promise<void> | undefined;
+  /** Resolves when it is first ready. */
+  readonly #served = Promise.withResolvers<void>();
   /** The grace of the stop under way, milliseconds. */
   #graceMs: number | undefined;
 
   /** @param restartCount how often it ran before in this pod: a Limen that was started anew counts */
-  constructor(spec: Container, host: ContainerHost, restartCount: number) {
+  constructor(spec: Container, role: ContainerRole, host: ContainerHost, restartCount: number) {
     this.spec = spec;
+    this.#role = role;
     this.#host = host;
+    if (role === 'main' && (host.pod().spec?.initContainers ?? []).length > 0) this.#now = INITIALIZING;
     this.#restartCount = restartCount;
     this.#log = new ContainerLog(host.clock);
   }
@@ -75,6 +91,7 @@ export class ContainerRunner {
     return {
       name: this.spec.name,
       image: this.spec.image ?? '',
+      role: this.#role,
       now: this.#now,
       ...(this.#last === undefined ? {} : { last: this.#last }),
       restartCount: this.#restartCount,
@@ -102,14 +119,26 @@ export class ContainerRunner {
     return (
       this.#ready ||
       this.#now.is === 'terminated' ||
-      (this.#now.is === 'waiting' && this.#now.reason !== 'ContainerCreating') ||
+      (this.#now.is === 'waiting' && this.#now !== CREATING && this.#now !== INITIALIZING) ||
       this.#last !== undefined
     );
   }
 
   /** Runs it from now on. */
   start(): void {
+    if (this.#now === INITIALIZING) this.#now = CREATING;
     this.#ended ??= this.#live();
+  }
+
+  /**
+   * Runs one that prepares the pod, until the next may start.
+   * @returns whether it has done its work; not if it failed for good or was stopped
+   */
+  async prepare(): Promise<boolean> {
+    this.start();
+    if (this.#role === 'sidecar') await Promise.race([this.#ended, this.#served.promise]);
+    else await this.#ended;
+    return this.#ready;
   }
 
   /** Ends it for good; with another grace than before, that counts. Resolves when it is gone. */
@@ -161,6 +190,7 @@ export class ContainerRunner {
         this.#ready = false;
         if (this.#isStopped || !this.#restarts(ended.exitCode)) {
           this.#log.end();
+          this.#ready = this.#role === 'init' && ended.exitCode === 0;
           return this.#become({ is: 'terminated', ...ended });
         }
         this.#last = ended;
@@ -228,6 +258,7 @@ export class ContainerRunner {
 
   /** Readiness and probes, while it runs. */
   async #follow(running: RunningContainer, over: AbortSignal): Promise<void> {
+    if (this.#role === 'init') return; // it is ready when it is done
     const { startupProbe, livenessProbe, readinessProbe } = this.spec;
     try {
       this.#bound = (await running.listening) ?? new Map();
@@ -329,6 +360,8 @@ export class ContainerRunner {
 
   #restarts(exitCode: number): boolean {
     const policy = this.#host.pod().spec?.restartPolicy ?? 'Always';
+    if (this.#role === 'sidecar') return true;
+    if (this.#role === 'init') return exitCode !== 0 && policy !== 'Never';
     return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
   }
 
@@ -363,6 +396,7 @@ export class ContainerRunner {
   #setReady(ready: boolean): void {
     if (this.#ready === ready) return;
     this.#ready = ready;
+    if (ready) this.#served.resolve();
     this.#host.changed();
   }
 

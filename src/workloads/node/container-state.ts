@@ -4,6 +4,7 @@ import { BOUND_PORTS_ANNOTATION, boundPortsAnnotation } from '../../resources/po
 import { timestamp } from '../../resources/timestamp.ts';
 import type { Pod } from '../../resources/types.ts';
 import type { BoundPorts } from '../container-runtime.ts';
+import type { ContainerRole } from './container-runner.ts';
 
 type PodStatus = NonNullable<Pod['status']>;
 type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
@@ -23,6 +24,7 @@ export interface Ended {
 export interface ContainerState {
   name: string;
   image: string;
+  role: ContainerRole;
   now:
     | { is: 'waiting'; reason: string; message?: string }
     | { is: 'running'; startedAt: number; containerID: string }
@@ -40,6 +42,8 @@ export interface PodState {
   ip: string;
   startedAt: number;
   containers: readonly ContainerState[];
+  /** Those that prepare it, in their order. */
+  initContainers: readonly ContainerState[];
   /** It is on its way out. */
   leaving: boolean;
 }
@@ -55,10 +59,16 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
     : notReady.length > 0
       ? { reason: 'ContainersNotReady', message: `containers with unready status: [${notReady.join(' ')}]` }
       : {};
+  const incomplete = state.initContainers.filter((container) => !container.ready).map(({ name }) => name);
+  const isInitialized = incomplete.length === 0;
+  const notInitialized = {
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+  };
   const before = pod.status?.conditions ?? [];
   const own: [type: string, is: boolean, why: Pick<Condition, 'reason' | 'message'>][] = [
     ['PodReadyToStartContainers', !done, {}],
-    ['Initialized', true, done && phase === 'Succeeded' ? because : {}],
+    ['Initialized', isInitialized, !isInitialized ? notInitialized : done && phase === 'Succeeded' ? because : {}],
     ['Ready', ready, ready ? {} : because],
     ['ContainersReady', ready, ready ? {} : because],
     ['PodScheduled', true, {}],
@@ -87,6 +97,9 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
       hostIPs: [{ ip: '127.0.0.1' }],
       ...(state.ip === '' ? {} : { podIP: state.ip, podIPs: [{ ip: state.ip }] }),
       startTime: pod.status?.startTime ?? timestamp(state.startedAt),
+      ...(state.initContainers.length === 0
+        ? {}
+        : { initContainerStatuses: state.initContainers.map(containerStatus) }),
       containerStatuses: state.containers.map(containerStatus),
       qosClass: qosClassOf(pod),
     },
@@ -94,7 +107,11 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */
-function phaseOf(pod: Pod, { containers }: PodState): NonNullable<PodStatus['phase']> {
+function phaseOf(pod: Pod, { containers, initContainers }: PodState): NonNullable<PodStatus['phase']> {
+  const preparing = initContainers.filter(({ ready }) => !ready);
+  if (preparing.some(({ role, now }) => role === 'init' && now.is === 'terminated' && !isRestarted(pod, now.exitCode)))
+    return 'Failed';
+  if (preparing.some(({ role }) => role === 'init')) return 'Pending';
   const ended = containers.map(({ now }) => (now.is === 'terminated' ? now : undefined));
   if (ended.length > 0 && ended.every((container) => container !== undefined)) {
     const policy = pod.spec?.restartPolicy ?? 'Always';
@@ -104,7 +121,11 @@ function phaseOf(pod: Pod, { containers }: PodState): NonNullable<PodStatus['pha
   return containers.some(({ now, last }) => now.is === 'waiting' && last === undefined) ? 'Pending' : 'Running';
 }
 
-function containerStatus({ name, image, now, last, restartCount, ready }: ContainerState): ContainerStatus {
+function isRestarted(pod: Pod, exitCode: number): boolean {
+  return exitCode !== 0 && (pod.spec?.restartPolicy ?? 'Always') !== 'Never';
+}
+
+function containerStatus({ name, image, role, now, last, restartCount, ready }: ContainerState): ContainerStatus {
   const containerID = now.is === 'waiting' ? last?.containerID : now.containerID;
   return {
     name,
@@ -112,7 +133,7 @@ function containerStatus({ name, image, now, last, restartCount, ready }: Contai
     imageID: now.is === 'waiting' && last === undefined ? '' : image,
     ...(containerID === undefined ? {} : { containerID }),
     ready,
-    started: now.is === 'running',
+    started: now.is === 'running' && role !== 'init',
     restartCount,
     state: stateOf(now),
     lastState: last === undefined ? {} : { terminated: terminated(last) },

@@ -8,9 +8,9 @@ import { keyOf, type ObjectKey } from '../../resources/object.ts';
 import type { Pod } from '../../resources/types.ts';
 import { StoreWriteError } from '../../store/errors.ts';
 import type { Store, Writer } from '../../store/store.ts';
-import type { ContainerRuntime } from '../container-runtime.ts';
-import type { EventRecorder } from '../events.ts';
-import { ContainerRunner } from './container-runner.ts';
+import type { Container, ContainerRuntime } from '../container-runtime.ts';
+import type { EventRecorder, Happening } from '../events.ts';
+import { type ContainerRole, ContainerRunner } from './container-runner.ts';
 import { type PodState, withStatus } from './container-state.ts';
 
 /** What a node needs of the world. */
@@ -45,6 +45,8 @@ export interface NodePod {
   readonly object: Pod;
   readonly ip: string;
   readonly containers: readonly ContainerRunner[];
+  /** Those that prepare the pod, in their order. */
+  readonly initContainers: readonly ContainerRunner[];
 }
 
 /** How long containers have to end when Limen ends. */
@@ -57,6 +59,7 @@ interface Entry {
   ip: string;
   startedAt: number;
   containers: ContainerRunner[];
+  initContainers: ContainerRunner[];
   /** What has been said of it in the log, once each. */
   warned: Set<string>;
   /** Its way out. */
@@ -99,6 +102,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       ip: '',
       startedAt: clock(),
       containers: [],
+      initContainers: [],
       warned: new Set(),
       leaving: undefined,
       started: Promise.resolve(),
@@ -112,11 +116,23 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
   async function begin(entry: Entry): Promise<void> {
     entry.ip ||= await deps.allocateIp();
     if (closed || entry.leaving !== undefined) return;
-    entry.containers = containersOf(entry.object).map((spec) => {
-      const before = entry.object.status?.containerStatuses?.find(({ name }) => name === spec.name);
+    const { spec: podSpec, status } = entry.object;
+    const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+    const event = (happening: Omit<Happening, 'about' | 'source'>) => {
+      events.record({ about: entry.object, source: 'kubelet', ...happening });
+      const { message } = happening;
+      if (happening.type !== 'Warning' || entry.warned.has(message)) return;
+      entry.warned.add(message);
+      log.warn({ pod: podId(entry.object), container: happening.container }, message);
+    };
+    const runner = (spec: Container, role: ContainerRole) => {
+      for (const message of unsupported(spec))
+        event({ container: spec.name, type: 'Warning', reason: 'Unsupported', message });
+      const before = statuses.find(({ name }) => name === spec.name);
       const restarts = before?.containerID === undefined ? 0 : before.restartCount + 1;
       return new ContainerRunner(
         spec,
+        role,
         {
           runtimes: deps.runtimes,
           unknownImage: deps.unknownImage,
@@ -125,26 +141,38 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
           ip: entry.ip,
           clock,
           changed: () => change(entry),
-          event(happening) {
-            events.record({ about: entry.object, source: 'kubelet', ...happening });
-            const { message } = happening;
-            if (happening.type !== 'Warning' || entry.warned.has(message)) return;
-            entry.warned.add(message);
-            log.warn({ pod: podId(entry.object), container: happening.container }, message);
-          },
+          event,
         },
         restarts,
       );
-    });
-    for (const container of entry.containers) container.start();
+    };
+    entry.initContainers = (podSpec?.initContainers ?? []).map((spec) =>
+      runner(spec, spec.restartPolicy === 'Always' ? 'sidecar' : 'init'),
+    );
+    entry.containers = (podSpec?.containers ?? []).map((spec) => runner(spec, 'main'));
+    change(entry);
+    void prepare(entry, entry.initContainers, entry.containers);
+  }
+
+  /** Starts the containers, after those that prepare the pod have done so one by one. */
+  async function prepare(
+    entry: Entry,
+    initContainers: readonly ContainerRunner[],
+    containers: readonly ContainerRunner[],
+  ): Promise<void> {
+    for (const container of initContainers) if (!(await container.prepare())) return;
+    // It may be on its way out by now, or have other containers.
+    if (closed || entry.leaving !== undefined || entry.containers !== containers) return;
+    for (const container of containers) container.start();
     change(entry);
   }
 
   /** Containers of a pod that was changed in a file: Kubernetes forbids it, here the new ones take the old ones' place. */
   async function replace(entry: Entry): Promise<void> {
-    const { containers, started } = entry;
+    const { started } = entry;
+    const runners = runnersOf(entry);
     entry.started = started
-      .then(() => Promise.all(containers.map((container) => container.stop(CLOSE_GRACE_MS))))
+      .then(() => Promise.all(runners.map((container) => container.stop(CLOSE_GRACE_MS))))
       .then(() => begin(entry))
       .catch((error: unknown) => log.error({ err: error, pod: podId(entry.object) }, 'pod'));
     await entry.started;
@@ -154,10 +182,10 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
   function leave(entry: Entry): void {
     const graceMs = (entry.object.metadata.deletionGracePeriodSeconds ?? graceSecondsOf(entry.object)) * 1000;
     if (entry.leaving !== undefined) {
-      if (graceMs === 0) for (const container of entry.containers) void container.stop(0);
+      if (graceMs === 0) for (const container of runnersOf(entry)) void container.stop(0);
       return;
     }
-    for (const { spec, running } of entry.containers) {
+    for (const { spec, running } of runnersOf(entry)) {
       if (running === undefined) continue;
       const message = `Stopping container ${spec.name}`;
       events.record({
@@ -180,7 +208,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
     await entry.started;
     const served = entry.containers.some(({ state }) => state.ready);
     if (served && graceMs > 0) await delay(deps.lingerMs, undefined, { signal: closing.signal }).catch(() => {});
-    await Promise.all(entry.containers.map((container) => container.stop(closed ? CLOSE_GRACE_MS : graceMs)));
+    await stopAll(entry, closed ? CLOSE_GRACE_MS : graceMs);
   }
 
   /** The Pod's containers are gone: so is the Pod, unless somebody has yet to do something about it. */
@@ -256,6 +284,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       ip: entry.ip,
       startedAt: entry.startedAt,
       containers: entry.containers.map(({ state }) => state),
+      initContainers: entry.initContainers.map(({ state }) => state),
       leaving: entry.leaving !== undefined,
     };
   }
@@ -283,8 +312,12 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       return (
         writing === undefined &&
         [...entries.values()].every(
-          ({ containers, leaving }) =>
-            leaving !== undefined || (containers.length > 0 && containers.every(({ settled }) => settled)),
+          ({ containers, initContainers, leaving }) =>
+            leaving !== undefined ||
+            (containers.length > 0 &&
+              initContainers.every(({ settled }) => settled) &&
+              // Those of a pod whose preparation failed are not started.
+              (initContainers.some(({ state }) => !state.ready) || containers.every(({ settled }) => settled))),
         )
       );
     },
@@ -299,7 +332,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       await Promise.all(
         [...entries.values()].map(async (entry) => {
           await entry.started;
-          await Promise.all(entry.containers.map((container) => container.stop(CLOSE_GRACE_MS)));
+          await stopAll(entry, CLOSE_GRACE_MS);
           await entry.leaving;
         }),
       );
@@ -309,7 +342,25 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
 }
 
 function containersOf({ spec }: Pod) {
-  return spec?.containers ?? [];
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+}
+
+/** What a container asks for that it does not get. */
+function unsupported({ name, volumeMounts = [], lifecycle }: Container): string[] {
+  return [
+    ...(volumeMounts.length === 0 ? [] : [`volumeMounts of container ${name} are ignored: Limen has no volumes yet`]),
+    ...(lifecycle === undefined ? [] : [`lifecycle of container ${name} is ignored: Limen runs no hooks yet`]),
+  ];
+}
+
+function runnersOf({ initContainers, containers }: Pick<Entry, 'initContainers' | 'containers'>): ContainerRunner[] {
+  return [...initContainers, ...containers];
+}
+
+/** First the containers, then the sidecars, the last one started first. */
+async function stopAll({ initContainers, containers }: Entry, graceMs: number): Promise<void> {
+  await Promise.all(containers.map((container) => container.stop(graceMs)));
+  for (const container of initContainers.toReversed()) await container.stop(graceMs);
 }
 
 function podId({ metadata }: Pod): string {

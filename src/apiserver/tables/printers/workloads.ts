@@ -42,7 +42,7 @@ export const podPrinter: Printer<Pod> = {
       metadata.name,
       `${ready}/${spec?.containers?.length ?? 0}`,
       podState(pod),
-      restarts(containers, now),
+      restarts(initState(pod) === undefined ? containers : (status?.initContainerStatuses ?? []), now),
       ageOf(metadata.creationTimestamp, now),
       status?.podIPs?.[0]?.ip ?? status?.podIP ?? NONE,
       spec?.nodeName || NONE,
@@ -53,7 +53,11 @@ export const podPrinter: Printer<Pod> = {
 };
 
 /** The STATUS of a pod: its phase, unless a container or a deletion says more. */
-function podState({ metadata, status }: Pod): string {
+function podState(pod: Pod): string {
+  const { metadata, status } = pod;
+  if (metadata.deletionTimestamp !== undefined) return status?.reason === 'NodeLost' ? 'Unknown' : 'Terminating';
+  const preparing = initState(pod);
+  if (preparing !== undefined) return preparing;
   let state: string = status?.reason || status?.phase || 'Unknown';
   let hasRunning = false;
   for (const container of (status?.containerStatuses ?? []).toReversed()) {
@@ -66,8 +70,22 @@ function podState({ metadata, status }: Pod): string {
     const isReady = (status?.conditions ?? []).some(({ type, status: value }) => type === 'Ready' && value === 'True');
     state = isReady ? 'Running' : 'NotReady';
   }
-  if (metadata.deletionTimestamp !== undefined) return status?.reason === 'NodeLost' ? 'Unknown' : 'Terminating';
   return state;
+}
+
+/** What the first init container that is not done says of the pod; undefined when all are. */
+function initState({ spec, status }: Pod): string | undefined {
+  const containers = spec?.initContainers ?? [];
+  for (const [index, container] of (status?.initContainerStatuses ?? []).entries()) {
+    const { waiting, terminated } = container.state ?? {};
+    const isSidecar = containers.find(({ name }) => name === container.name)?.restartPolicy === 'Always';
+    if (terminated?.exitCode === 0 || (isSidecar && container.started === true)) continue;
+    if (terminated !== undefined) return `Init:${terminated.reason || endOf(terminated)}`;
+    if (waiting?.reason && waiting.reason !== 'PodInitializing' && waiting.reason !== 'ContainerCreating')
+      return `Init:${waiting.reason}`;
+    return `Init:${index}/${containers.length}`;
+  }
+  return undefined;
 }
 
 function endOf({ signal, exitCode }: { signal?: number; exitCode: number }): string {
