@@ -88,7 +88,7 @@ describe('a value of a wrong type', () => {
     ],
     [
       { template: { metadata: { labels: { version: 1 } }, spec: { containers: [] } } },
-      'number into Go struct field ObjectMeta.spec.template.metadata.labels of type string',
+      'number into Go struct field ObjectMeta.spec.template.metadata.labels of type string (spec.template.metadata.labels.version)',
       'spec.template.metadata.labels.version',
     ],
     [
@@ -108,12 +108,12 @@ describe('a value of a wrong type', () => {
   it('is told of a Secret without the value, of a patch as of the whole, and all of them at once', async () => {
     const secrets = '/api/v1/namespaces/default/secrets';
     expect((await refusal(secrets, { metadata: { name: 's' }, data: { key: 12345 } })).message).toBe(
-      'Secret in version "v1" cannot be handled as a Secret: json: cannot unmarshal number into Go struct field Secret.data of type []uint8',
+      'Secret in version "v1" cannot be handled as a Secret: json: cannot unmarshal number into Go struct field Secret.data of type []uint8 (data.key)',
     );
     await api.post(MAPS, configMap('typed'));
     const { body } = await api.patch(`${MAPS}/typed`, MERGE, { data: { a: true, b: [] } });
     expect(body.message).toBe(
-      'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal bool into Go struct field ConfigMap.data of type string, json: cannot unmarshal array into Go struct field ConfigMap.data of type string',
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal bool into Go struct field ConfigMap.data of type string (data.a), json: cannot unmarshal array into Go struct field ConfigMap.data of type string (data.b)',
     );
   });
 });

@@ -334,7 +334,7 @@ describeWith(['kubectl'], 'kubectl', () => {
     expect(await refused(patch('json', '[{"op":"test","path":"/data/b","value":"no"}]'))).toContain(
       'testing value /data/b failed',
     );
-    expect(await refused(patch('merge', '{"data":{"b":2}}'))).toContain('data.b');
+    expect(await refused(patch('merge', '{"data":{"b":2}}'))).toContain('of type string (data.b)');
     expect(await refused('patch gw nope --type=merge -p {}')).toBe(
       'Error from server (NotFound): gateways.networking.istio.io "nope" not found\n',
     );

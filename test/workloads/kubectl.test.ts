@@ -114,7 +114,9 @@ describeWith(['kubectl', 'curl'], 'kubectl with workloads', () => {
     expect(await revisions()).toEqual(['3', '4', '5', '6']);
     await ok('scale deployment rolled --replicas=2 --current-replicas=1');
     await ok('wait --for=jsonpath={.status.readyReplicas}=2 deployment/rolled --timeout=20s');
-    expect(await ok('get pods -l app=rolled -o name')).toMatch(/^(pod\/rolled-\S+\n){2}$/);
+    await limen.until('two pods are left', async () =>
+      /^(pod\/rolled-\S+\n){2}$/.test(await ok('get pods -l app=rolled -o name')),
+    );
     await ok('delete deployment rolled');
     await ok('wait --for=delete pod -l app=rolled --timeout=20s');
   });

@@ -7,8 +7,8 @@ import { referredName } from '../../resources/openapi/names.ts';
 import type { Schema } from '../../resources/openapi/schema.ts';
 
 /**
- * `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`. Go names no places in lists: where there are some,
- * the whole path follows in brackets.
+ * `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`. Go names no places in lists
+ * and no entries of maps: where there are some, the whole path follows in brackets.
  *
  * @param root the schema of the kind
  * @param kind its name
@@ -27,7 +27,7 @@ export function describeTypeError(root: Schema, kind: string, path: FieldPath, v
       schema = properties[segment] as Schema;
     } else schema = typeof additionalProperties === 'object' ? additionalProperties : {}; // an entry of a map has no name in Go
   }
-  const place = path.some((segment) => typeof segment === 'number') ? ` (${formatFieldPath(path)})` : '';
+  const place = fields.length < path.length ? ` (${formatFieldPath(path)})` : '';
   const shown = typeof value === 'number' && isInteger(schema) ? `number ${value}` : kindOfValue(value);
   return `json: cannot unmarshal ${shown} into Go struct field ${[struct, ...fields].join('.')} of type ${goType(schema)}${place}`;
 }
