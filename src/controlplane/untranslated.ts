@@ -71,17 +71,11 @@ function ofGateway(gateway: Gateway): readonly Notice[] {
   );
 }
 
-const HTTP_ROUTE_FIELDS = ['mirror', 'mirrors', 'mirrorPercent', 'mirrorPercentage'] as const;
-
 function ofVirtualService(virtualService: RoutedVirtualService): readonly Notice[] {
   return once(virtualService, () =>
     virtualService.http
       .flatMap(({ route, origin }) => {
         const notices: Notice[] = [];
-        for (const field of HTTP_ROUTE_FIELDS) {
-          if (route[field] !== undefined)
-            notices.push({ object: origin.object, field: `${origin.field}.${field}`, message: NOT_YET });
-        }
         if (route.retries?.retryRemoteLocalities) {
           notices.push({
             object: origin.object,

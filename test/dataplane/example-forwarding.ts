@@ -34,6 +34,7 @@ export function forwardAction(differences: Differences): ForwardAction {
     hostRewriteHeader: '',
     autoHostRewrite: false,
     appendForwardedHost: false,
+    mirrors: [],
     upgrades: new Map(),
   };
   return { ...plain, ...differences } as ForwardAction;

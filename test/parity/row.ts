@@ -26,6 +26,8 @@ export interface Row {
   readonly send: Step | readonly Step[];
   /** How many final responses to wait for; one for each request line in `send` unless given. */
   readonly responses?: number;
+  /** Upstreams are asked side by side: what arrived is compared by their names, not in the order of arrival. */
+  readonly sideBySide?: true;
   /** Bytes that are no HTTP: nothing is parsed, and the connection's end is what `send` makes of it. */
   readonly raw?: true;
   /** What the upstreams answer, attempt by attempt; the last one repeats. `200 OK` with the upstream's name unless given. */

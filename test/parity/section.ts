@@ -138,7 +138,12 @@ async function runRow(row: Row, proxy: DataPlane, upstreams: Upstreams, certific
     certificateOf: (each) => certificates.client(each),
     arrived: (count) => upstreams.arrived(count),
   });
-  return { seen, attempts: upstreams.attempts() };
+  const attempts = upstreams.attempts();
+  return { seen, attempts: row.sideBySide ? attempts.sort(byUpstream) : attempts };
+}
+
+function byUpstream(a: Attempt, b: Attempt): number {
+  return a.upstream < b.upstream ? -1 : 1;
 }
 
 function observed({ seen, attempts }: Run, proxy: DataPlane, upstreams: Upstreams): Observation {

@@ -29,6 +29,13 @@ export function fitForGrpc(route: Route, report: (field: string, message: string
   const { action } = route;
   if (action.case === 'route') {
     const { timeout } = action.value;
+    if (action.value.requestMirrorPolicies.length > 0) {
+      report(
+        action.value.requestMirrorPolicies.length > 1 ? 'mirrors' : 'mirror',
+        'has no effect on gRPC clients, which copy no calls',
+      );
+      action.value.requestMirrorPolicies = [];
+    }
     // Route timeouts are nothing to them: this one bounds a call. https://github.com/grpc/proposal/blob/master/A31-xds-timeout-support-and-config-selector.md
     if (timeout !== undefined && (timeout.seconds > 0n || timeout.nanos > 0))
       action.value.maxStreamDuration = create(RouteAction_MaxStreamDurationSchema, { maxStreamDuration: timeout });

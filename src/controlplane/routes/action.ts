@@ -12,20 +12,21 @@ import {
 import { RegexMatchAndSubstituteSchema, RegexMatcherSchema } from '../../xds/gen/envoy/type/matcher/v3/regex_pb.js';
 import { seconds, toDuration } from '../duration.ts';
 import { headerOperations } from './headers.ts';
-import type { HttpRewrite, HttpRouteSpec, WeightedDestination } from './http-route.ts';
+import type { Destination, HttpRewrite, HttpRouteSpec, WeightedDestination } from './http-route.ts';
+import { mirrorPolicies } from './mirror.ts';
 import { retryPolicy } from './retry.ts';
 
 /**
  * Gives a route its action.
  * @param out the route; with a single destination, that one's header changes become the route's
  * @param authority what the route's own `headers` set the host to, or ''
- * @param clusterOf the cluster of a destination
+ * @param clusterOf the cluster of a destination, which stands in a field of the route
  */
 export function applyRouteAction(
   out: Route,
   spec: HttpRouteSpec,
   authority: string,
-  clusterOf: (destination: WeightedDestination, index: number) => string,
+  clusterOf: (destination: Destination, field: string) => string,
 ): void {
   const timeout = (spec.timeout === undefined ? undefined : toDuration(spec.timeout)) ?? seconds(0);
   const action = create(RouteActionSchema, { timeout });
@@ -44,6 +45,7 @@ export function applyRouteAction(
   if (spec.rewrite !== undefined) applyUriRewrite(action, spec.rewrite);
   setAuthority(action, spec.rewrite?.authority || authority);
 
+  action.requestMirrorPolicies = mirrorPolicies(spec, clusterOf);
   const destinations = spec.route ?? [];
   if (destinations.length === 1) applySingle(out, action, destinations[0] as WeightedDestination, clusterOf);
   else applyWeighted(action, destinations, clusterOf);
@@ -69,9 +71,9 @@ function applySingle(
   out: Route,
   action: RouteAction,
   destination: WeightedDestination,
-  clusterOf: (destination: WeightedDestination, index: number) => string,
+  clusterOf: (destination: Destination, field: string) => string,
 ): void {
-  action.clusterSpecifier = { case: 'cluster', value: clusterOf(destination, 0) };
+  action.clusterSpecifier = { case: 'cluster', value: clusterOf(destination.destination, 'route[0].destination') };
   if (destination.headers === undefined) return;
   const { authority, ...operations } = headerOperations(destination.headers);
   out.requestHeadersToAdd.push(...operations.requestHeadersToAdd);
@@ -85,13 +87,13 @@ function applySingle(
 function applyWeighted(
   action: RouteAction,
   destinations: readonly WeightedDestination[],
-  clusterOf: (destination: WeightedDestination, index: number) => string,
+  clusterOf: (destination: Destination, field: string) => string,
 ): void {
   const clusters = destinations.flatMap((destination, index) => {
     // Weight 0 among several gets nothing, so it is not there.
     if (!destination.weight) return [];
     const weighted = create(WeightedCluster_ClusterWeightSchema, {
-      name: clusterOf(destination, index),
+      name: clusterOf(destination.destination, `route[${index}].destination`),
       weight: destination.weight,
     });
     if (destination.headers !== undefined) {

@@ -19,6 +19,7 @@ export interface ResolvedDestination {
 /**
  * The cluster of a destination. A service that does not exist gets its name all the same: Envoy answers 503 there.
  * @param namespaces the VirtualService's, whose services come first, and the proxy's, which must see the service
+ * @param answer what comes of a problem, for messages
  * @param listenPort the Gateway's port: the port of a service with several when the destination names none
  */
 export function resolveDestination(
@@ -26,13 +27,14 @@ export function resolveDestination(
   namespaces: readonly [string, string],
   listenPort: number,
   context: PushContext,
+  answer = 'requests are answered 503',
 ): ResolvedDestination {
   const service = lookUpService(context.registry, destination.host, namespaces);
   const onlyPort = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   const port = destination.port?.number || onlyPort || listenPort;
   const subset = destination.subset ?? '';
   const cluster = clusterName(port, subset, destination.host);
-  const problem = problemOf(destination, service, port, subset, namespaces[1], context);
+  const problem = problemOf(destination, service, port, subset, namespaces[1], context, answer);
   const servicePort = service?.ports.find(({ number }) => number === port);
   return { cluster, service, port: servicePort, ...(problem === undefined ? {} : { problem }) };
 }
@@ -44,8 +46,8 @@ function problemOf(
   subset: string,
   proxyNamespace: string,
   context: PushContext,
+  answer: string,
 ): ResolvedDestination['problem'] {
-  const answer = 'requests are answered 503';
   if (service === undefined) {
     const elsewhere = context.registry.byHostname.has(host) ? 'is not exported to the gateway' : 'does not exist';
     const qualified = `${host}.svc.${CLUSTER_DOMAIN}`;

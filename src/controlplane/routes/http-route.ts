@@ -100,10 +100,11 @@ export interface HttpRouteSpec {
   timeout?: string;
   retries?: HttpRetry;
   headers?: Headers;
-  mirror?: unknown;
-  mirrors?: unknown;
-  mirrorPercent?: unknown;
-  mirrorPercentage?: unknown;
+  mirror?: Destination;
+  mirrorPercentage?: Percent;
+  /** Deprecated: without decimals. */
+  mirrorPercent?: number;
+  mirrors?: { destination: Destination; percentage?: Percent }[];
   corsPolicy?: CorsPolicySpec;
   fault?: HttpFault;
 }
@@ -121,4 +122,10 @@ export interface L4Match {
 export interface L4RouteSpec {
   match?: L4Match[];
   route?: WeightedDestination[];
+}
+
+/** Everywhere that a route sends requests or copies of them. */
+export function destinationsOf({ route = [], mirror, mirrors = [] }: HttpRouteSpec): Destination[] {
+  const copies = mirrors.map(({ destination }) => destination);
+  return [...route.map(({ destination }) => destination), ...(mirror === undefined ? [] : [mirror]), ...copies];
 }

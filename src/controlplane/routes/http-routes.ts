@@ -18,7 +18,7 @@ import { corsPolicy } from './cors.ts';
 import { resolveDestination } from './destination.ts';
 import { httpFault } from './fault.ts';
 import { headerOperations } from './headers.ts';
-import type { HttpMatch, HttpRouteSpec } from './http-route.ts';
+import { type Destination, destinationsOf, type HttpMatch, type HttpRouteSpec } from './http-route.ts';
 import { concerns, isCatchAll, routeMatch, untranslatable } from './match.ts';
 import { directResponseAction, redirectAction } from './redirect.ts';
 import type { Origin, RoutedVirtualService } from './virtual-services.ts';
@@ -61,7 +61,7 @@ export function routeInputs(
 ): unknown[] {
   const inputs: unknown[] = [virtualService];
   for (const { route } of virtualService.http) {
-    for (const { destination } of route.route ?? []) {
+    for (const destination of destinationsOf(route)) {
       const { service } = resolveDestination(destination, [virtualService.namespace, node.namespace], port, context);
       inputs.push(service);
       if (service?.resolution === 'none') inputs.push(context.registry.endpointsOf(service));
@@ -142,13 +142,23 @@ function buildRoute(
   } else if (spec.directResponse !== undefined) {
     out.action = { case: 'directResponse', value: directResponseAction(spec.directResponse) };
   } else if (spec.route?.some(({ weight }) => weight || spec.route?.length === 1)) {
-    applyRouteAction(out, spec, authority, ({ destination }, index) => {
+    applyRouteAction(out, spec, authority, (destination: Destination, field: string) => {
       const namespaces = [virtualService.namespace, node.namespace] as const;
-      const { cluster, problem, port: servicePort } = resolveDestination(destination, namespaces, port, context);
-      if (problem !== undefined) report(`route[${index}].destination.${problem.field}`, problem.message);
+      const {
+        cluster,
+        problem,
+        port: servicePort,
+      } = resolveDestination(
+        destination,
+        namespaces,
+        port,
+        context,
+        field.startsWith('mirror') ? 'nothing is mirrored there' : undefined,
+      );
+      if (problem !== undefined) report(`${field}.${problem.field}`, problem.message);
       if (!node.http2 && servicePort !== undefined && isHttp2(servicePort.protocol)) {
         const message = `port ${servicePort.number} of service ${destination.host} is ${servicePort.protocol}, but Limen's proxy speaks only HTTP/1.1 to upstreams yet`;
-        report(`route[${index}].destination`, message);
+        report(field, message);
       }
       return cluster;
     });

@@ -9,7 +9,7 @@ import type { Memo } from '../memo.ts';
 import type { Notice } from '../notice.ts';
 import { isVisibleTo, type Visibility, visibilityOf } from '../visibility.ts';
 import { mergeDelegates } from './delegate.ts';
-import type { HttpRouteSpec, L4RouteSpec, WeightedDestination } from './http-route.ts';
+import type { Destination, HttpRouteSpec, L4RouteSpec, WeightedDestination } from './http-route.ts';
 
 /** A route with the place it was written at, for notices. */
 export interface Origin {
@@ -224,12 +224,19 @@ function qualifyRoute<Route extends HttpRouteSpec | L4RouteSpec>(
   gatewaysOf: (gateways: string[] | undefined) => string[] | undefined,
 ): Route {
   const qualified = { ...route };
+  const qualify = (destination: Destination): Destination => ({
+    ...destination,
+    host: resolveShortName(destination.host, namespace),
+  });
   if (route.route !== undefined) {
     qualified.route = route.route.map((weighted: WeightedDestination) => ({
       ...weighted,
-      destination: { ...weighted.destination, host: resolveShortName(weighted.destination.host, namespace) },
+      destination: qualify(weighted.destination),
     }));
   }
+  if ('mirror' in qualified && qualified.mirror !== undefined) qualified.mirror = qualify(qualified.mirror);
+  if ('mirrors' in qualified && qualified.mirrors !== undefined)
+    qualified.mirrors = qualified.mirrors.map((each) => ({ ...each, destination: qualify(each.destination) }));
   if (route.match !== undefined) {
     qualified.match = route.match.map((match) => {
       const gateways = gatewaysOf(match.gateways);

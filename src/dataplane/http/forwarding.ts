@@ -23,6 +23,7 @@ import {
   upstreamFailed,
   upstreamTimeout,
 } from './local-reply.ts';
+import { drawMirrors, Mirroring } from './mirroring.ts';
 import { setServiceTime, switchingHeaders } from './response-headers.ts';
 import { Retries } from './retries.ts';
 import { type MatchedRoute, mutateRequest, mutateResponse } from './route-mutations.ts';
@@ -50,6 +51,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
   /** The head of the response is with the client. */
   #responding = false;
   #retries: Retries | undefined = undefined;
+  #mirroring: Mirroring | undefined = undefined;
   #trace: TraceContext | undefined = undefined;
   #timeouts: Timeouts<'response' | 'back-off'> | undefined = undefined;
 
@@ -101,12 +103,26 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     if (config.b3 !== undefined) this.#trace = traceContext(headers, exchange.sampled, config.random);
     const { retry } = this.#policy;
     body.keep = retry.on !== 0 && retry.numRetries > 0;
+    if (action.mirrors.length > 0 && upgrade === '') this.#mirror();
     this.#try();
+    if (body.ended) this.#mirroring?.send();
+  }
+
+  #mirror(): void {
+    const exchange = this.#exchange;
+    const mirrors = drawMirrors(this.#action, exchange.config.random);
+    if (mirrors.length === 0) return;
+    const forward = (...copy: ConstructorParameters<typeof Forwarding>) => new Forwarding(...copy);
+    this.#mirroring = new Mirroring(exchange, this.#action, mirrors, this.#policy.timeoutMs, forward);
   }
 
   /** More of the body. */
   onRequestData(bytes: Buffer): void {
     const { body } = this.#exchange;
+    if (this.#mirroring?.onRequestData(bytes) === false) {
+      this.#mirroring = undefined;
+      this.#cluster!.stats.retry_or_shadow_abandoned.value += 1;
+    }
     const attempt = this.#attempts.newest;
     if (attempt?.sending === true) {
       body.passed(bytes);
@@ -122,6 +138,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     const { timeoutMs } = this.#policy;
     if (timeoutMs !== 0 && !this.#responding) this.#arm('response', timeoutMs);
     this.#attempts.newest?.onRequestComplete();
+    this.#mirroring?.send();
   }
 
   // ---- attempts ----
@@ -387,6 +404,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
 
   /** The exchange is over, one way or the other: gives back all that is held. */
   close(): void {
+    this.#mirroring = undefined;
     this.#timeouts?.disarmAll();
     this.#attempts.leave();
     this.#retries?.end();

@@ -23,6 +23,11 @@ export class RequestBody {
     return this.#bytes > BUFFER_LIMIT;
   }
 
+  /** What is held, in order. */
+  get held(): readonly Buffer[] {
+    return this.#held ?? [];
+  }
+
   /** Another attempt can be made with what is held. */
   get repeatable(): boolean {
     return !this.#lost;

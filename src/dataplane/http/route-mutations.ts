@@ -8,14 +8,23 @@ import type { CompiledVirtualHost } from '../router/virtual-host.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { HeaderList } from './header-list.ts';
 
+/** What counts of a route table, once it has matched. */
+type MatchedTable = Pick<RouteTable, 'requestMutation' | 'responseMutation' | 'mostSpecificWins'>;
+
+/** What counts of a virtual host, once it has matched. */
+type MatchedHost = Pick<
+  CompiledVirtualHost,
+  'includeAttemptCount' | 'includeAttemptCountInResponse' | 'requestMutation' | 'responseMutation'
+>;
+
 /** The way down: table, virtual host, route and, where it forwards, the target chosen among the route's clusters. */
 export class MatchedRoute {
-  readonly table: RouteTable;
-  readonly virtualHost: CompiledVirtualHost;
+  readonly table: MatchedTable;
+  readonly virtualHost: MatchedHost;
   readonly route: CompiledRoute;
   target: ClusterTarget | undefined = undefined;
 
-  constructor(table: RouteTable, virtualHost: CompiledVirtualHost, route: CompiledRoute) {
+  constructor(table: MatchedTable, virtualHost: MatchedHost, route: CompiledRoute) {
     this.table = table;
     this.virtualHost = virtualHost;
     this.route = route;

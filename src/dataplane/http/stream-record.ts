@@ -37,6 +37,11 @@ export class StreamRecord implements StreamInfo {
     this.startTime = startTime;
   }
 
+  /** The record of a copy of the request, on behalf of the same client. */
+  ofCopy(request: HttpRequest, startTime: number): StreamRecord {
+    return new StreamRecord(request, this.#connection, startTime);
+  }
+
   get requestLastByteMs(): number {
     return this.#since(this.requestEndTime);
   }

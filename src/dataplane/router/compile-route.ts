@@ -4,20 +4,21 @@ import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type Route,
   type RouteAction,
+  type RouteAction_RequestMirrorPolicy,
   type VirtualHost,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { ConfigError } from '../connection.ts';
 import { durationMs } from '../upstream/duration.ts';
 import { compileFilterConfigs, type RouteFilterConfigs, refuseFilterConfigs } from './filter-config.ts';
 import { routePolicy } from './forward-policy.ts';
-import { denominatorOf } from './fraction.ts';
+import { denominatorOf, fractionOf } from './fraction.ts';
 import { compileHeaderMatcher, compileQueryParameterMatcher, type RequestPredicate } from './header-matcher.ts';
 import { compileHeaderMutation } from './header-mutation.ts';
 import { compilePathMatcher } from './path-matcher.ts';
 import { compileRegexRewrite } from './path-rewrite.ts';
 import { compileRedirect } from './redirect.ts';
 import { compileRetryPolicy, DEFAULT_RETRY_POLICY } from './retry-policy.ts';
-import type { ClusterTarget, CompiledRoute, ForwardAction } from './route.ts';
+import type { ClusterTarget, CompiledRoute, ForwardAction, Mirror } from './route.ts';
 
 // Envoy's default route timeout.
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -120,13 +121,7 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
   const targets: ClusterTarget[] = [];
   const specifier = config.clusterSpecifier;
   if (specifier.case === 'cluster') {
-    targets.push({
-      cluster: specifier.value,
-      weight: 1,
-      requestMutation: undefined,
-      responseMutation: undefined,
-      hostRewrite: '',
-    });
+    targets.push(plainTarget(specifier.value));
   } else if (specifier.case === 'weightedClusters') {
     if (specifier.value.randomValueSpecifier.case !== undefined) {
       throw new ConfigError(`${field}.weighted_clusters.${specifier.value.randomValueSpecifier.case}: not supported`);
@@ -189,16 +184,30 @@ function compileForward(config: RouteAction, virtualHost: VirtualHost, field: st
     upgrades: new Map(
       config.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
     ),
+    // A route's own take the place of its virtual host's.
+    mirrors: (config.requestMirrorPolicies.length > 0
+      ? config.requestMirrorPolicies
+      : virtualHost.requestMirrorPolicies
+    ).map((policy, index) => compileMirror(policy, `${field}.request_mirror_policies[${index}]`)),
   };
+}
+
+function plainTarget(cluster: string): ClusterTarget {
+  return { cluster, weight: 1, requestMutation: undefined, responseMutation: undefined, hostRewrite: '' };
+}
+
+function compileMirror(policy: RouteAction_RequestMirrorPolicy, field: string): Mirror {
+  const { cluster, runtimeFraction, disableShadowHostSuffixAppend } = policy;
+  if (cluster === '')
+    throw new ConfigError(`${field}.cluster: expected a cluster name; cluster_header is not supported`);
+  const fraction =
+    runtimeFraction === undefined ? { numerator: 100, denominator: 100 } : fractionOf(runtimeFraction.defaultValue);
+  return { target: plainTarget(cluster), fraction, suffix: !disableShadowHostSuffixAppend };
 }
 
 function rejectUnsupported(config: RouteAction, virtualHost: VirtualHost, field: string): void {
   const unsupported: readonly [present: boolean, name: string][] = [
     [config.pathRewritePolicy !== undefined, 'path_rewrite_policy'],
-    [
-      config.requestMirrorPolicies.length > 0 || virtualHost.requestMirrorPolicies.length > 0,
-      'request_mirror_policies',
-    ],
     [config.retryPolicyTypedConfig !== undefined, 'retry_policy_typed_config'],
     [config.hedgePolicy !== undefined || virtualHost.hedgePolicy !== undefined, 'hedge_policy'],
     [config.rateLimits.length > 0 || virtualHost.rateLimits.length > 0, 'rate_limits'],

@@ -2,6 +2,7 @@
 
 import type { RouteFilterConfigs } from './filter-config.ts';
 import type { ForwardPolicy } from './forward-policy.ts';
+import type { Fraction } from './fraction.ts';
 import type { RequestPredicate } from './header-matcher.ts';
 import type { HeaderMutation } from './header-mutation.ts';
 import type { PathMatcher } from './path-matcher.ts';
@@ -15,6 +16,15 @@ export interface ClusterTarget {
   readonly responseMutation: HeaderMutation | undefined;
   /** '' for none. */
   readonly hostRewrite: string;
+}
+
+/** Who gets copies of requests. */
+export interface Mirror {
+  readonly target: ClusterTarget;
+  /** Of how many. */
+  readonly fraction: Fraction;
+  /** Their host ends with `-shadow`. */
+  readonly suffix: boolean;
 }
 
 /** Forwarding. */
@@ -40,6 +50,7 @@ export interface ForwardAction {
   readonly appendForwardedHost: boolean;
   /** Upgrade types (lower case) switched on or off for this route, over the connection manager's. */
   readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly mirrors: readonly Mirror[];
 }
 
 export interface RedirectRouteAction {

@@ -240,9 +240,9 @@ describe('what cannot be served is refused, by name', () => {
       /routes\[0\]\.route: clusterHeader is not supported/,
     ],
     [
-      'mirroring',
-      { match: { prefix: '/' }, route: { cluster: 'a', request_mirror_policies: [{ cluster: 'b' }] } },
-      /request_mirror_policies/,
+      'a mirror by header',
+      { match: { prefix: '/' }, route: { cluster: 'a', request_mirror_policies: [{ cluster_header: 'x-mirror' }] } },
+      /request_mirror_policies\[0\].*cluster_header/,
     ],
     ['hedging', { match: { prefix: '/' }, route: { cluster: 'a', hedge_policy: {} } }, /hedge_policy/],
     [

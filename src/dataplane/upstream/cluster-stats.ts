@@ -37,6 +37,7 @@ const COUNTERS = [
   'upstream_rq_retry_overflow',
   'upstream_rq_retry_limit_exceeded',
   'upstream_rq_retry_backoff_exponential',
+  'retry_or_shadow_abandoned',
   'membership_change',
   'update_attempt',
   'update_success',

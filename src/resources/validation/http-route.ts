@@ -293,10 +293,14 @@ function checkRewrite({ rewrite, headers }: HttpRoute, path: FieldPath): Finding
 function checkMirrors(route: HttpRoute, path: FieldPath): Finding[] {
   const findings: Finding[] = [];
   if (route.mirror !== undefined) findings.push(...checkDestination(route.mirror, [...path, 'mirror']));
-  for (const [index, { destination }] of (route.mirrors ?? []).entries())
-    findings.push(...checkDestination(destination, [...path, 'mirrors', index, 'destination']));
+  for (const [index, { destination, percentage }] of (route.mirrors ?? []).entries()) {
+    const at = [...path, 'mirrors', index];
+    findings.push(...checkDestination(destination, [...at, 'destination']));
+    findings.push(...checkPercent(percentage?.value, [...at, 'percentage', 'value']));
+  }
   if (route.mirror !== undefined && (route.mirrors ?? []).length > 0)
     findings.push(error([...path, 'mirrors'], 'cannot stand beside mirror', 'move mirror into the list'));
   findings.push(...checkPercent(route.mirrorPercentage?.value, [...path, 'mirrorPercentage', 'value']));
+  findings.push(...checkPercent(route.mirrorPercent, [...path, 'mirrorPercent']));
   return findings;
 }
