@@ -1,5 +1,6 @@
 // What changed between two states of a resource type: found out once, however many clients go from the one to the other.
 
+import { LayeredMap } from './layered-map.ts';
 import type { EncodedResource } from './resources.ts';
 
 type Resources = ReadonlyMap<string, EncodedResource>;
@@ -26,12 +27,13 @@ export function changedNames(before: Resources, after: Resources): readonly stri
  * the ten thousand that did not.
  */
 export function withChanges(before: Resources, changed: readonly EncodedResource[], gone: Iterable<string>): Resources {
-  const after = new Map(before);
-  const names = new Set(changed.map(({ name }) => name));
-  for (const name of gone) {
-    if (after.delete(name)) names.add(name);
-  }
-  for (const resource of changed) after.set(resource.name, resource);
+  const left = [...gone];
+  const after = LayeredMap.with(
+    before,
+    changed.map((resource) => [resource.name, resource] as const),
+    left,
+  );
+  const names = new Set([...left, ...changed.map(({ name }) => name)]);
   known.set(
     after,
     new WeakMap([[before, [...names].filter((name) => before.get(name)?.version !== after.get(name)?.version)]]),
