@@ -3,6 +3,9 @@
 /** The cluster for what must lead nowhere. */
 export const BLACK_HOLE_CLUSTER_NAME = 'BlackHoleCluster';
 
+/** The cluster for hosts that no service has. */
+export const PASSTHROUGH_CLUSTER_NAME = 'PassthroughCluster';
+
 /** `outbound|<port>|<subset>|<host>`; '' is no subset. */
 export function clusterName(port: number, subset: string, hostname: string): string {
   return `outbound|${port}|${subset}|${hostname}`;

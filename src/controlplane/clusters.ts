@@ -26,11 +26,12 @@ import {
   HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
 } from '../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import { BLACK_HOLE_CLUSTER_NAME, clusterName } from './cluster-name.ts';
+import { BLACK_HOLE_CLUSTER_NAME, clusterName, PASSTHROUGH_CLUSTER_NAME } from './cluster-name.ts';
 import { configPath } from './config-metadata.ts';
 import { adsConfigSource } from './config-source.ts';
 import type { MergedDestinationRule } from './destination-rules.ts';
 import { seconds } from './duration.ts';
+import { resolveByRequest } from './dynamic-forward-proxy.ts';
 import { loadAssignment } from './endpoints.ts';
 import type { ProxyNode } from './node.ts';
 import type { Notice } from './notice.ts';
@@ -101,11 +102,9 @@ export function clustersOf(context: PushContext, node: ProxyNode): ServiceCluste
   return visibleServices(context, node.namespace).services.map((service) => {
     const rule = context.destinationRules.ruleFor(service, node.namespace);
     // DNS clusters carry their endpoints; the others get them by EDS.
-    const inputs = service.resolution.startsWith('dns')
-      ? [service, rule, context.registry.endpointsOf(service)]
-      : [service, rule];
-    return context.memo.get(`${node.id}/clusters/${service.hostname}`, [node.http2, ...inputs], () =>
-      buildClusters(service, rule, node.http2, context),
+    const inputs = service.resolution === 'static' ? [] : [context.registry.endpointsOf(service)];
+    return context.memo.get(`${node.id}/clusters/${service.hostname}`, [node.http2, service, rule, ...inputs], () =>
+      buildClusters(service, rule, node, context),
     );
   });
 }
@@ -117,12 +116,21 @@ export const BLACK_HOLE_CLUSTER: Cluster = create(ClusterSchema, {
   connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
 });
 
+/** The cluster for hosts that the mesh does not know: calls of workloads go where they are meant for. */
+export const PASSTHROUGH_CLUSTER: Cluster = create(ClusterSchema, {
+  name: PASSTHROUGH_CLUSTER_NAME,
+  connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
+  circuitBreakers: unlimited(),
+});
+resolveByRequest(PASSTHROUGH_CLUSTER);
+
 function buildClusters(
   service: MeshService,
   rule: MergedDestinationRule | undefined,
-  http2: boolean,
+  node: ProxyNode,
   context: PushContext,
 ): ServiceClusters {
+  const { http2 } = node;
   const clusters: BuiltCluster[] = [];
   const notices: Notice[] = [];
   for (const port of service.ports) {
@@ -138,7 +146,7 @@ function buildClusters(
         continue;
       }
       if (tls.kind === 'plain' && tls.notice !== undefined) report(tls.notice);
-      const message = buildCluster(service, port, rule, subset, http2, policy.loadBalancer, tls, context);
+      const message = buildCluster(service, port, rule, subset, node, policy.loadBalancer, tls, context);
       if (message === undefined) continue;
       clusters.push({ message, service, port, subset, credential: credentialOf(policy, rule) });
     }
@@ -161,7 +169,7 @@ function buildCluster(
   port: ServicePort,
   rule: MergedDestinationRule | undefined,
   subset: Subset | undefined,
-  http2: boolean,
+  { http2, type }: ProxyNode,
   loadBalancer: EffectivePolicy['loadBalancer'],
   tls: Exclude<UpstreamTls, { kind: 'refused' }>,
   context: PushContext,
@@ -171,21 +179,15 @@ function buildCluster(
     name,
     connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
     lbPolicy: lbPolicyOf(loadBalancer),
-    circuitBreakers: create(CircuitBreakersSchema, {
-      thresholds: [
-        create(CircuitBreakers_ThresholdsSchema, {
-          maxConnections: UNLIMITED,
-          maxPendingRequests: UNLIMITED,
-          maxRequests: UNLIMITED,
-          maxRetries: UNLIMITED,
-          trackRemaining: true,
-        }),
-      ],
-    }),
+    circuitBreakers: unlimited(),
     metadata: create(MetadataSchema, { filterMetadata: { istio: metadataOf(service, port, rule, subset) } }),
     typedExtensionProtocolOptions: httpOptions(http2 && isHttp2(port.protocol), tls),
   });
   if (tls.kind === 'tls') cluster.transportSocket = tls.transportSocket;
+  if (type === 'sidecar' && !hasKnownDestination(service, port, context)) {
+    resolveByRequest(cluster);
+    return cluster;
+  }
   switch (service.resolution) {
     // A gateway has no original destination to go to, so NONE is its endpoints too, if it has any.
     case 'static':
@@ -213,6 +215,28 @@ function buildCluster(
       return cluster;
     }
   }
+}
+
+/**
+ * Whether a proxy is told where a port of a service leads. Else (resolution NONE) the one that sends a request must know, which a client of a
+ * sidecar does.
+ */
+export function hasKnownDestination(service: MeshService, port: ServicePort, context: PushContext): boolean {
+  return service.resolution !== 'none' || context.registry.endpointsOf(service).get(port.number)?.length !== 0;
+}
+
+function unlimited() {
+  return create(CircuitBreakersSchema, {
+    thresholds: [
+      create(CircuitBreakers_ThresholdsSchema, {
+        maxConnections: UNLIMITED,
+        maxPendingRequests: UNLIMITED,
+        maxRequests: UNLIMITED,
+        maxRetries: UNLIMITED,
+        trackRemaining: true,
+      }),
+    ],
+  });
 }
 
 function setType(cluster: Cluster, value: DiscoveryType): void {

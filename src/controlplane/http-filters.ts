@@ -9,6 +9,7 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { dynamicForwardProxyFilter } from './dynamic-forward-proxy.ts';
 
 /** The names of the filters, by which routes configure them (`typed_per_filter_config`). */
 export const HttpFilterName = {
@@ -23,6 +24,9 @@ const ROUTER = filter(HttpFilterName.Router, RouterSchema);
 
 /** The filters of a proxy. */
 export const HTTP_FILTERS: readonly HttpFilter[] = [FAULT, CORS, ROUTER];
+
+/** Those of a sidecar, where requests may be for hosts that are to be looked up: what needs no upstream comes first. */
+export const SIDECAR_HTTP_FILTERS: readonly HttpFilter[] = [FAULT, CORS, dynamicForwardProxyFilter(), ROUTER];
 
 /** Those that gRPC libraries know. https://github.com/grpc/proposal/blob/master/A33-Fault-Injection.md */
 export const GRPC_HTTP_FILTERS: readonly HttpFilter[] = [FAULT, ROUTER];

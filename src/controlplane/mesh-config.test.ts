@@ -15,6 +15,28 @@ describe('readMeshConfig', () => {
     expect(readMeshConfig(configMap(''))).toEqual(DEFAULT_MESH_CONFIG);
   });
 
+  it('reads where calls to unknown hosts go, and the port of HTTP proxies; 0 is none', () => {
+    const { proxyHttpPort, outboundTrafficPolicy, notices } = readMeshConfig(
+      configMap('proxyHttpPort: 15007\noutboundTrafficPolicy: { mode: REGISTRY_ONLY }'),
+    );
+    expect({ proxyHttpPort, outboundTrafficPolicy, notices }).toEqual({
+      proxyHttpPort: 15007,
+      outboundTrafficPolicy: 'REGISTRY_ONLY',
+      notices: [],
+    });
+    expect(readMeshConfig(configMap('proxyHttpPort: 0')).proxyHttpPort).toBeUndefined();
+  });
+
+  it('says what is wrong with them, and keeps to the defaults', () => {
+    const mesh = readMeshConfig(configMap('proxyHttpPort: http\noutboundTrafficPolicy: { mode: SOME }'));
+    expect(mesh.outboundTrafficPolicy).toBe('ALLOW_ANY');
+    expect(mesh.proxyHttpPort).toBeUndefined();
+    expect(mesh.notices.map(({ field, message }) => `${field} ${message}`)).toEqual([
+      'data.mesh.proxyHttpPort must be a port from 1 to 65535, not "http": there is none',
+      'data.mesh.outboundTrafficPolicy.mode must be ALLOW_ANY or REGISTRY_ONLY, not "SOME": ALLOW_ANY holds',
+    ]);
+  });
+
   it('reads the access log settings', () => {
     const mesh = readMeshConfig(
       configMap('accessLogFile: /dev/stdout\naccessLogEncoding: JSON\naccessLogFormat: "{}"'),
@@ -24,6 +46,8 @@ describe('readMeshConfig', () => {
       accessLogEncoding: 'JSON',
       accessLogFormat: '{}',
       tracingSampling: 1,
+      proxyHttpPort: undefined,
+      outboundTrafficPolicy: 'ALLOW_ANY',
       notices: [],
     });
   });

@@ -16,6 +16,10 @@ export interface MeshConfig {
   readonly accessLogFormat: string;
   /** Percent of requests whose trace is sampled; undefined: `enableTracing` is false. */
   readonly tracingSampling: number | undefined;
+  /** The port at which sidecars serve as HTTP proxies, where they ask for no other; undefined: at none. */
+  readonly proxyHttpPort: number | undefined;
+  /** Where calls of workloads to hosts that the mesh does not know go: there, or nowhere (502). */
+  readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly notices: readonly Notice[];
 }
 
@@ -25,6 +29,8 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = {
   accessLogEncoding: 'TEXT',
   accessLogFormat: '',
   tracingSampling: 1,
+  proxyHttpPort: undefined,
+  outboundTrafficPolicy: 'ALLOW_ANY',
   notices: [],
 };
 
@@ -57,6 +63,7 @@ export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
     notices.push({ object, field: `data.mesh.${name}`, message: `must be a string, not ${typeof value}` });
     return '';
   };
+  const notice = (field: string, message: string) => notices.push({ object, field, message });
   const encoding = textOf('accessLogEncoding');
   if (encoding !== '' && encoding !== 'TEXT' && encoding !== 'JSON') {
     notices.push({ object, field: 'data.mesh.accessLogEncoding', message: `must be TEXT or JSON, not ${encoding}` });
@@ -72,9 +79,35 @@ export function readMeshConfig(configMap: ConfigMap | undefined): MeshConfig {
     accessLogFile,
     accessLogEncoding: encoding === 'JSON' ? 'JSON' : 'TEXT',
     accessLogFormat,
-    tracingSampling: tracingSampling(settings, (field, message) => notices.push({ object, field, message })),
+    tracingSampling: tracingSampling(settings, notice),
+    proxyHttpPort: proxyHttpPort(settings, notice),
+    outboundTrafficPolicy: outboundTrafficPolicy(settings, notice),
     notices,
   };
+}
+
+// 0 is Istio's way to say none.
+function proxyHttpPort(
+  { proxyHttpPort: port }: Record<string, unknown>,
+  notice: (field: string, message: string) => void,
+): number | undefined {
+  if (port === undefined || port === null || port === 0) return undefined;
+  if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port <= 65535) return port;
+  notice('data.mesh.proxyHttpPort', `must be a port from 1 to 65535, not ${JSON.stringify(port)}: there is none`);
+  return undefined;
+}
+
+function outboundTrafficPolicy(
+  settings: Record<string, unknown>,
+  notice: (field: string, message: string) => void,
+): MeshConfig['outboundTrafficPolicy'] {
+  const mode = fieldOf(settings.outboundTrafficPolicy, 'mode') ?? 'ALLOW_ANY';
+  if (mode === 'ALLOW_ANY' || mode === 'REGISTRY_ONLY') return mode;
+  notice(
+    'data.mesh.outboundTrafficPolicy.mode',
+    `must be ALLOW_ANY or REGISTRY_ONLY, not ${JSON.stringify(mode)}: ALLOW_ANY holds`,
+  );
+  return 'ALLOW_ANY';
 }
 
 // `enableTracing`, and `defaultConfig.tracing.sampling`: percent, 1 unless set.

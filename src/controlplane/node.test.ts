@@ -42,6 +42,13 @@ describe('parseNode', () => {
     expect(node.labels).toEqual({});
   });
 
+  it('knows at which port a sidecar is to be an HTTP proxy', () => {
+    const node = (port: string) => parseNode(create(NodeSchema, { id: ID, metadata: { HTTP_PROXY_PORT: port } }));
+    expect(node('15007').httpProxyPort).toBe(15007);
+    expect(node('').httpProxyPort).toBeUndefined();
+    expect(() => node('http')).toThrow('HTTP_PROXY_PORT: expected a port from 1 to 65535, got "http"');
+  });
+
   it.each([
     ['', 'it has 1 parts'],
     ['router~10.0.0.1~pod.ns', 'it has 3 parts'],

@@ -22,6 +22,8 @@ export interface ProxyNode {
   readonly vhds?: boolean | undefined;
   /** `grpc` for an application whose gRPC library is the client: it names what it wants, and gets that in the form gRPC takes. */
   readonly generator?: 'grpc' | undefined;
+  /** Where a sidecar is to serve as the HTTP proxy of its workload: Istio's `HTTP_PROXY_PORT`. */
+  readonly httpProxyPort?: number | undefined;
   /** Where it binds its listeners, for an Envoy that does not do so by itself. */
   readonly bind?: Bind | undefined;
 }
@@ -58,12 +60,21 @@ export function parseNode(node: Node): ProxyNode {
     http2: node.userAgentName !== LIMEN,
     vhds: node.clientFeatures.includes(VHDS_FEATURE),
     generator: metadata.GENERATOR === 'grpc' ? 'grpc' : undefined,
+    httpProxyPort: portOf(metadata.HTTP_PROXY_PORT),
     bind: parseBind(metadata[BIND_METADATA]),
   };
 }
 
 function malformed(id: string, why: string): string {
   return `node id '${id}' is not of the form router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local: ${why}`;
+}
+
+function portOf(value: JsonValue | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined;
+  const port = Number(value);
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new Error(`node metadata HTTP_PROXY_PORT: expected a port from 1 to 65535, got ${JSON.stringify(value)}`);
+  return port;
 }
 
 function text(value: JsonValue | undefined): string | undefined {

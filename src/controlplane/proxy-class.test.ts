@@ -88,18 +88,33 @@ describe('classOf', () => {
     expect(classOf(both, bound).id).not.toBe(classOf(both, node('a')).id);
   });
 
-  it('leaves out only what the translation does not read', () => {
+  it('parts sidecars that serve as HTTP proxies at other ports', () => {
+    const all = context(pod('a'));
+    const sidecar = (httpProxyPort: number) => classOf(all, node('a', { type: 'sidecar', httpProxyPort }));
+    expect(sidecar(15001).id).not.toBe(sidecar(15007).id);
+  });
+
+  it.each([
+    ['a gateway', node('a'), [true, true, true, true, false], ['bind', 'generator', 'podName']],
+    [
+      'a sidecar',
+      node('a', { type: 'sidecar', httpProxyPort: 15001 }),
+      [true, true, true, true, false],
+      ['httpProxyPort'],
+    ],
+  ] as const)('leaves out only what the translation does not read: %s', (_, proxy, has, own) => {
     const read = new Set<PropertyKey>();
-    const watched = new Proxy(node('a'), {
+    const watched = new Proxy<ProxyNode>(proxy, {
       get(target, property) {
         read.add(property);
         return Reflect.get(target, property);
       },
     });
     const { resources } = translate(context(pod('a')), watched);
-    expect([...resources.values()].map((ofType) => ofType.size > 0)).toEqual([true, true, true, true, false]);
+    expect([...resources.values()].map((ofType) => ofType.size > 0)).toEqual(has);
     // `id` keys what is remembered, `podName` leads to the pod.
-    expect([...read].sort()).toEqual(['bind', 'generator', 'http2', 'id', 'labels', 'namespace', 'podName', 'vhds']);
+    const all = ['http2', 'id', 'labels', 'namespace', 'type', 'vhds', ...own];
+    expect([...read].sort()).toEqual(all.sort());
   });
 
   it('translates to the same for all of a class', () => {

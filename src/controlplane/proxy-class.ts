@@ -7,7 +7,7 @@ import type { PushContext } from './push-context.ts';
 /**
  * A proxy that stands for all that get the same as this one: its `id` is that of the class, equal for all of them and in all contexts, and
  * `translate` gives all of them the same. What counts is the type, the namespace, the labels (those of its pod where it says none), what it can
- * speak, whether it is a gRPC library, where it is to bind, and the ports that its pod has names for.
+ * speak, whether it is a gRPC library, where it is to bind and to serve as HTTP proxy, and the ports that its pod has names for.
  */
 export function classOf(context: PushContext, node: ProxyNode): ProxyNode {
   const pod = context.snapshot.get('Pod', node.namespace, node.podName);
@@ -23,6 +23,7 @@ export function classOf(context: PushContext, node: ProxyNode): ProxyNode {
     node.vhds ?? false,
     node.generator ?? null,
     node.bind ?? null,
+    node.httpProxyPort ?? null,
     Object.entries(labels).sort(byFirst),
     pod !== undefined,
     ports,

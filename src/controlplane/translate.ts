@@ -7,17 +7,25 @@ import type { VirtualHost } from '../xds/gen/envoy/config/route/v3/route_compone
 import { RouteConfigurationSchema } from '../xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '../xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type EncodedResource, encodeResource, type ResourceSet, TypeUrl } from '../xds/resources.ts';
-import { BLACK_HOLE_CLUSTER, clustersOf, type UpstreamCredential, visibleServices } from './clusters.ts';
+import {
+  BLACK_HOLE_CLUSTER,
+  clustersOf,
+  PASSTHROUGH_CLUSTER,
+  type UpstreamCredential,
+  visibleServices,
+} from './clusters.ts';
 import { loadAssignment } from './endpoints.ts';
 import { gatewaysOf } from './gateways/select.ts';
-import { listenersOf } from './listeners/listener.ts';
+import { type BuiltListener, listenersOf } from './listeners/listener.ts';
 import type { ProxyNode } from './node.ts';
 import type { Notice } from './notice.ts';
 import type { PushContext } from './push-context.ts';
 import { encodeRouteConfiguration } from './routes/encode.ts';
-import { routeConfiguration } from './routes/route-configuration.ts';
+import { type BuiltRouteConfiguration, routeConfiguration } from './routes/route-configuration.ts';
 import { VirtualHostResources } from './routes/virtual-host-resources.ts';
 import { secretsOf } from './secrets.ts';
+import { HTTP_PROXY_ROUTE, httpProxyListener, httpProxyPort } from './sidecar/listener.ts';
+import { httpProxyRoutes } from './sidecar/route-configuration.ts';
 import { untranslatedFields } from './untranslated.ts';
 
 export type { Notice } from './notice.ts';
@@ -49,24 +57,35 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     );
     endpoints.set(name, encodeResource(name, ClusterLoadAssignmentSchema, assignment));
   }
-  clusters.set(BLACK_HOLE_CLUSTER.name, encodeResource(BLACK_HOLE_CLUSTER.name, ClusterSchema, BLACK_HOLE_CLUSTER));
+  const fixed = node.type === 'sidecar' ? [BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER] : [BLACK_HOLE_CLUSTER];
+  for (const message of fixed) clusters.set(message.name, encodeResource(message.name, ClusterSchema, message));
 
   const gateways = gatewaysOf(context, node);
   const listeners = new Map<string, EncodedResource>();
-  for (const { message, notices: own } of listenersOf(gateways, context, node)) {
+  const addListener = ({ message, notices: own }: BuiltListener) => {
     if (message !== undefined) listeners.set(message.name, encodeResource(message.name, ListenerSchema, message));
     for (const notice of own) notices.push(notice);
-  }
+  };
   const routes = new Map<string, EncodedResource>();
   const virtualHosts = new Map<string, readonly VirtualHost[]>();
-  for (const [name, servers] of gateways.serversByRouteName) {
-    const { message, virtualHosts: apart, notices: own } = routeConfiguration(name, servers, context, node);
+  const addRoutes = ({ message, virtualHosts: apart, notices: own }: BuiltRouteConfiguration) => {
+    const { name } = message;
     routes.set(
       name,
       encodeResource(name, RouteConfigurationSchema, message, () => encodeRouteConfiguration(message)),
     );
     virtualHosts.set(name, apart);
     for (const notice of own) notices.push(notice);
+  };
+  for (const listener of listenersOf(gateways, context, node)) addListener(listener);
+  for (const [name, servers] of gateways.serversByRouteName)
+    addRoutes(routeConfiguration(name, servers, context, node));
+  const proxyPort = node.type === 'sidecar' ? httpProxyPort(node, context.mesh) : undefined;
+  if (proxyPort !== undefined) {
+    const build = () => httpProxyListener(proxyPort, context.mesh);
+    const message = context.memo.get(`${node.id}/listener/${HTTP_PROXY_ROUTE}`, [proxyPort, context.mesh], build);
+    addListener({ message, notices: [] });
+    addRoutes(httpProxyRoutes(context, node));
   }
   const secrets = new Map<string, EncodedResource>();
   const builtSecrets = secretsOf(gateways, credentials, context, node);
@@ -79,7 +98,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     visibleServices(context, node.namespace).notices,
     gateways.notices,
     builtSecrets.notices,
-    untranslatedFields(context, gateways, node.id),
+    untranslatedFields(context, gateways, proxyPort !== undefined, node.id),
   ].flat();
   return {
     resources: new Map([

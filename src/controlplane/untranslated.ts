@@ -5,16 +5,25 @@ import type { DestinationRule, Gateway, TrafficPolicy } from '../resources/types
 import { Selected } from './differences.ts';
 import type { MergedGateways } from './gateways/merge.ts';
 import { knownCipherSuites } from './listeners/tls.ts';
+import { MESH_GATEWAY } from './mesh/mesh-routes.ts';
 import type { Notice } from './notice.ts';
 import type { PushContext } from './push-context.ts';
 import type { RoutedVirtualService } from './routes/virtual-services.ts';
 
 const NOT_YET = 'is not translated by Limen yet, so it has no effect';
 
-/** Notices for the Gateways of a proxy, the VirtualServices bound to them, and all DestinationRules and the mesh configuration. */
-export function untranslatedFields(context: PushContext, gateways: MergedGateways, nodeId: string): Notice[] {
+/**
+ * Notices for the Gateways of a proxy, the VirtualServices bound to them, and all DestinationRules and the mesh configuration.
+ * @param servesMesh whether VirtualServices of the mesh are its, too
+ */
+export function untranslatedFields(
+  context: PushContext,
+  gateways: MergedGateways,
+  servesMesh: boolean,
+  nodeId: string,
+): Notice[] {
   const notices: Notice[] = [...context.mesh.notices, ...context.destinationRules.notices];
-  const names = new Set<string>();
+  const names = new Set<string>(servesMesh ? [MESH_GATEWAY] : []);
   const seen = new Set<Gateway>();
   for (const { servers } of gateways.ports) {
     for (const { gateway, gatewayName } of servers) {

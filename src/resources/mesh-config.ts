@@ -3,6 +3,7 @@
 /** Those that Limen honours, of `defaultConfig` only what concerns tracing. */
 export const HONOURED_MESH_FIELDS = [
   ...['accessLogFile', 'accessLogEncoding', 'accessLogFormat', 'enableTracing', 'defaultConfig'],
+  ...['proxyHttpPort', 'outboundTrafficPolicy'],
 ] as const;
 
 /** Those that change nothing here, whatever their value: they concern what runs in a cluster. */
@@ -11,9 +12,9 @@ const HARMLESS = [
 ] as const;
 
 const OTHERS = [
-  ...['proxyListenPort', 'proxyInboundListenPort', 'proxyHttpPort', 'connectTimeout', 'protocolDetectionTimeout'],
+  ...['proxyListenPort', 'proxyInboundListenPort', 'connectTimeout', 'protocolDetectionTimeout'],
   ...['tcpKeepalive', 'ingressClass', 'ingressService', 'ingressControllerMode', 'ingressSelector'],
-  ...['enableEnvoyAccessLogService', 'disableEnvoyListenerLog', 'outboundTrafficPolicy', 'inboundTrafficPolicy'],
+  ...['enableEnvoyAccessLogService', 'disableEnvoyListenerLog', 'inboundTrafficPolicy'],
   ...['configSources', 'enableAutoMtls', 'trustDomainAliases', 'caCertificates', 'defaultServiceExportTo'],
   ...['defaultVirtualServiceExportTo', 'defaultDestinationRuleExportTo', 'localityLbSetting', 'dnsRefreshRate'],
   ...['h2UpgradePolicy', 'inboundClusterStatName', 'outboundClusterStatName', 'certificates', 'serviceSettings'],

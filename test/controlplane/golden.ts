@@ -58,13 +58,16 @@ export function toJsonResources(resources: ResourceSet): JsonResources {
   );
 }
 
-/** The proxy of a golden that is not for the default gateway: `# proxy: POD.NAMESPACE LABEL=VALUE,…`. */
+/** The proxy of a golden that is not for the default gateway: `# proxy: POD.NAMESPACE LABEL=VALUE,…`, or `# sidecar: …`. */
 function nodeOf(text: string): ProxyNode {
-  const [, podName, namespace, labels] = /^# proxy: ([^.\s]+)\.(\S+) (\S+)$/m.exec(text) ?? [];
+  const [, kind, podName, namespace, labels] = /^# (proxy|sidecar): ([^.\s]+)\.(\S+) (\S+)$/m.exec(text) ?? [];
   if (podName === undefined || namespace === undefined || labels === undefined) return NODE;
+  const type = kind === 'proxy' ? 'router' : 'sidecar';
   return {
     ...NODE,
-    id: `router~127.0.0.2~${podName}.${namespace}~${namespace}.svc.cluster.local`,
+    type,
+    ...(type === 'sidecar' ? { httpProxyPort: 15001 } : {}),
+    id: `${type}~127.0.0.2~${podName}.${namespace}~${namespace}.svc.cluster.local`,
     ...{ ip: '127.0.0.2', podName, namespace, cluster: `${podName}.${namespace}` },
     labels: Object.fromEntries(labels.split(',').map((label) => label.split('=') as [string, string])),
   };
@@ -72,7 +75,7 @@ function nodeOf(text: string): ProxyNode {
 
 /**
  * Translates the documents of a golden. Its first lines may say what is worth showing: `# shows: RDS LDS`, and for which proxy. The default
- * gateway's Service is there unless the input has its own, and then its clusters are not shown.
+ * gateway's Service is there for gateways unless the input has its own, and then its clusters are not shown.
  */
 export async function translateYaml(
   text: string,
@@ -84,9 +87,12 @@ export async function translateYaml(
   if (wrong.length > 0)
     throw new Error(wrong.map(({ line, message, field }) => `${file}:${line} ${field} ${message}`).join('\n'));
   const all: ResourceObject[] = objects.map(({ object }) => object);
-  const ownService = all.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'istio-ingressgateway');
+  const node = nodeOf(text);
+  const ownService =
+    node.type === 'sidecar' ||
+    all.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'istio-ingressgateway');
   if (!ownService) all.push(GATEWAY_SERVICE);
-  const { resources, notices } = translate(createPushContext(Snapshot.of(all)), nodeOf(text));
+  const { resources, notices } = translate(createPushContext(Snapshot.of(all)), node);
   const json = toJsonResources(resources);
   const types = /^# shows: (.*)$/m.exec(text)?.[1]?.split(' ') ?? Object.keys(json);
   const shown: Record<string, JsonValue> = {};

@@ -9,11 +9,14 @@ import type { MeshService } from '../registry/service.ts';
 import { type MergedGateways, mergeGateways } from './merge.ts';
 import { boundPorts, servicesOf } from './ports.ts';
 
+const NONE: MergedGateways = { ports: [], serversByRouteName: new Map(), notices: [] };
+
 /**
  * The Gateways whose selector the proxy's labels match, from every namespace (as Istio does unless
- * PILOT_SCOPE_GATEWAY_TO_NAMESPACE is set; no selector matches every proxy), merged.
+ * PILOT_SCOPE_GATEWAY_TO_NAMESPACE is set; no selector matches every gateway), merged. A sidecar has none.
  */
 export function gatewaysOf(context: PushContext, node: ProxyNode): MergedGateways {
+  if (node.type === 'sidecar') return NONE;
   const gateways = context.gateways.filter(({ spec }) => matchesLabels(spec?.selector, node.labels));
   const services = servicesOf(context, node);
   const pod = context.snapshot.get('Pod', node.namespace, node.podName);

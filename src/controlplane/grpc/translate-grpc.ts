@@ -13,6 +13,7 @@ import {
   TypeUrl,
 } from '../../xds/resources.ts';
 import { BLACK_HOLE_CLUSTER_NAME, clusterName, parseClusterName } from '../cluster-name.ts';
+import { virtualServicesFor } from '../mesh/mesh-routes.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Notice } from '../notice.ts';
 import type { PushContext } from '../push-context.ts';
@@ -21,7 +22,7 @@ import { findService } from '../registry/resolve-host.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { type GrpcClusterSource, grpcCluster, grpcEndpoints } from './cluster.ts';
 import { apiListener, parseTarget } from './listener.ts';
-import { routesOf, virtualServiceFor } from './routes.ts';
+import { routesOf } from './routes.ts';
 
 /** A client's resources, and what is to be told. */
 export interface GrpcTranslation {
@@ -110,7 +111,7 @@ function findTarget(
   const { host, port } = parsed;
   const service = findService(context, host, namespace);
   const hostname = service?.hostname ?? host;
-  if (virtualServiceFor(hostname, context, namespace) !== undefined) return { hostname, port };
+  if (virtualServicesFor(hostname, context, namespace).length > 0) return { hostname, port };
   if (service === undefined)
     return { hostname, port, problem: `no service ${host} is there, or exported to namespace ${namespace}` };
   if (portOf(service, port) !== undefined) return { hostname, port };

@@ -1,4 +1,4 @@
-// The HTTP connection manager of a gateway's listener.
+// The HTTP connection manager of a gateway's listener, and of a sidecar's.
 
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
@@ -18,7 +18,7 @@ import {
 } from '../../xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { adsConfigSource } from '../config-source.ts';
 import { seconds } from '../duration.ts';
-import { HTTP_FILTERS } from '../http-filters.ts';
+import { HTTP_FILTERS, SIDECAR_HTTP_FILTERS } from '../http-filters.ts';
 import type { MeshConfig } from '../mesh-config.ts';
 import { accessLogs } from './access-log.ts';
 
@@ -39,7 +39,7 @@ export const INTERNAL_ADDRESSES = create(HttpConnectionManager_InternalAddressCo
   ).map(([addressPrefix, prefixLen]) => create(CidrRangeSchema, { addressPrefix, prefixLen })),
 });
 
-// The tracer is the bootstrap's, as with Istio: Zipkin, which speaks B3. Each attempt at an upstream is a span under the gateway's own.
+// The tracer is the bootstrap's, as with Istio: Zipkin, which speaks B3. Each attempt at an upstream is a span under the proxy's own.
 function tracing(sampling: number) {
   return create(HttpConnectionManager_TracingSchema, {
     clientSampling: { value: 100 },
@@ -49,11 +49,38 @@ function tracing(sampling: number) {
   });
 }
 
+/** A gateway is the edge: the client's address is the connection's, and what x-forwarded-for says is a stranger's claim. */
+const GATEWAY = {
+  httpProtocolOptions: create(Http1ProtocolOptionsSchema),
+  serverName: 'istio-envoy',
+  useRemoteAddress: true,
+  xffNumTrustedHops: 0,
+  forwardClientCertDetails: ForwardClientCertDetails.SANITIZE_SET,
+  setCurrentClientCertDetails: create(HttpConnectionManager_SetCurrentClientCertDetailsSchema, {
+    subject: true,
+    cert: true,
+    dns: true,
+    uri: true,
+  }),
+};
+
+/** A sidecar's client is its own workload, which says for whom it asks. (Istio's sidecars call themselves `envoy` to it.) */
+const SIDECAR = {
+  httpProtocolOptions: create(Http1ProtocolOptionsSchema, { allowAbsoluteUrl: true }),
+  useRemoteAddress: false,
+  forwardClientCertDetails: ForwardClientCertDetails.APPEND_FORWARD,
+};
+
 /**
  * The network filter that serves HTTP.
  * @param routeName the RouteConfiguration, fetched over ADS
  */
-export function httpConnectionManager(statPrefix: string, routeName: string, mesh: MeshConfig): Filter {
+export function httpConnectionManager(
+  statPrefix: string,
+  routeName: string,
+  mesh: MeshConfig,
+  role: 'gateway' | 'sidecar' = 'gateway',
+): Filter {
   const manager = create(HttpConnectionManagerSchema, {
     codecType: CodecType.AUTO,
     statPrefix,
@@ -61,22 +88,11 @@ export function httpConnectionManager(statPrefix: string, routeName: string, mes
       case: 'rds',
       value: create(RdsSchema, { configSource: adsConfigSource(), routeConfigName: routeName }),
     },
-    httpFilters: [...HTTP_FILTERS],
-    httpProtocolOptions: create(Http1ProtocolOptionsSchema),
-    serverName: 'istio-envoy',
+    httpFilters: [...(role === 'gateway' ? HTTP_FILTERS : SIDECAR_HTTP_FILTERS)],
+    ...(role === 'gateway' ? GATEWAY : SIDECAR),
     streamIdleTimeout: seconds(0),
     accessLog: accessLogs(mesh),
-    // The gateway is the edge: the client's address is the connection's, and what x-forwarded-for says is a stranger's claim.
-    useRemoteAddress: true,
-    xffNumTrustedHops: 0,
     internalAddressConfig: INTERNAL_ADDRESSES,
-    forwardClientCertDetails: ForwardClientCertDetails.SANITIZE_SET,
-    setCurrentClientCertDetails: create(HttpConnectionManager_SetCurrentClientCertDetailsSchema, {
-      subject: true,
-      cert: true,
-      dns: true,
-      uri: true,
-    }),
     proxy100Continue: true,
     ...(mesh.tracingSampling === undefined ? {} : { tracing: tracing(mesh.tracingSampling) }),
     upgradeConfigs: [create(HttpConnectionManager_UpgradeConfigSchema, { upgradeType: 'websocket' })],

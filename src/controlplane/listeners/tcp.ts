@@ -38,7 +38,7 @@ export function tcpProxy(
   const destinations = route.route ?? [];
   const clusters = destinations.flatMap(({ destination, weight }, index) => {
     if (destinations.length > 1 && !weight) return [];
-    const { cluster, problem } = resolveDestination(destination, [namespace, node.namespace], listenPort, context);
+    const { cluster, problem } = resolveDestination(destination, namespace, node, listenPort, context);
     if (problem !== undefined) {
       const message = problem.message.replace('requests are answered 503', 'connections are closed');
       notices.push({ ...origin, field: `${origin.field}.route[${index}].destination.${problem.field}`, message });

@@ -62,7 +62,7 @@ export function routeInputs(
   const inputs: unknown[] = [virtualService];
   for (const { route } of virtualService.http) {
     for (const destination of destinationsOf(route)) {
-      const { service } = resolveDestination(destination, [virtualService.namespace, node.namespace], port, context);
+      const { service } = resolveDestination(destination, virtualService.namespace, node, port, context);
       inputs.push(service);
       if (service?.resolution === 'none') inputs.push(context.registry.endpointsOf(service));
       if (service !== undefined && destination.subset)
@@ -143,18 +143,9 @@ function buildRoute(
     out.action = { case: 'directResponse', value: directResponseAction(spec.directResponse) };
   } else if (spec.route?.some(({ weight }) => weight || spec.route?.length === 1)) {
     applyRouteAction(out, spec, authority, (destination: Destination, field: string) => {
-      const namespaces = [virtualService.namespace, node.namespace] as const;
-      const {
-        cluster,
-        problem,
-        port: servicePort,
-      } = resolveDestination(
-        destination,
-        namespaces,
-        port,
-        context,
-        field.startsWith('mirror') ? 'nothing is mirrored there' : undefined,
-      );
+      const answer = field.startsWith('mirror') ? 'nothing is mirrored there' : undefined;
+      const resolved = resolveDestination(destination, virtualService.namespace, node, port, context, answer);
+      const { cluster, problem, port: servicePort } = resolved;
       if (problem !== undefined) report(`${field}.${problem.field}`, problem.message);
       if (!node.http2 && servicePort !== undefined && isHttp2(servicePort.protocol)) {
         const message = `port ${servicePort.number} of service ${destination.host} is ${servicePort.protocol}, but Limen's proxy speaks only HTTP/1.1 to upstreams yet`;

@@ -12,7 +12,7 @@ import type { PushContext } from '../push-context.ts';
 import { HostTable } from './host-table.ts';
 
 /** The largest body of a directResponse; Envoy's own default of 4 KiB is less than Istio lets one write. */
-const MAX_DIRECT_RESPONSE_BODY_BYTES = 1024 * 1024;
+export const MAX_DIRECT_RESPONSE_BODY_BYTES = 1024 * 1024;
 
 /** A RouteConfiguration and what is to be told about it. */
 export interface BuiltRouteConfiguration {
