@@ -85,7 +85,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     const build = () => httpProxyListener(proxyPort, context.mesh);
     const message = context.memo.get(`${node.id}/listener/${HTTP_PROXY_ROUTE}`, [proxyPort, context.mesh], build);
     addListener({ message, notices: [] });
-    addRoutes(httpProxyRoutes(context, node));
+    addRoutes(httpProxyRoutes(context, node, proxyPort));
   }
   const secrets = new Map<string, EncodedResource>();
   const builtSecrets = secretsOf(gateways, credentials, context, node);

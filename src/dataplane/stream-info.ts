@@ -25,6 +25,7 @@ export const ResponseFlag = {
   DownstreamRemoteReset: 1 << 17,
   DelayInjected: 1 << 18,
   FaultInjected: 1 << 19,
+  DnsResolutionFailed: 1 << 20,
 } as const;
 
 /**
@@ -52,6 +53,7 @@ export const RESPONSE_FLAGS: ReadonlyMap<number, string> = new Map([
   [ResponseFlag.OverloadManager, 'OM'],
   [ResponseFlag.DelayInjected, 'DI'],
   [ResponseFlag.FaultInjected, 'FI'],
+  [ResponseFlag.DnsResolutionFailed, 'DF'],
 ]);
 
 /** The flags of a stream that has none. */

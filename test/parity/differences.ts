@@ -12,6 +12,11 @@ export interface KnownDifference {
 
 export const DIFFERENCES: readonly KnownDifference[] = [
   {
+    reason: "the system's resolver says why a name is unknown, with its code; Envoy has c-ares and its words",
+    rows: ['sidecar / other hosts / a name that DNS does not know'],
+    fields: ['log[0].response_code_details'],
+  },
+  {
     reason:
       'stricter: a request with two Host headers must be answered with 400 (RFC 9112, 3.2); Envoy joins them with a comma',
     rows: ['http1 / malformed requests / two hosts'],

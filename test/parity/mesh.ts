@@ -1,5 +1,6 @@
 // What every configuration has: services in front of the upstreams, the gateway that the suite itself asks, JSON access logs.
 
+import type { ProxyNode } from '../../src/controlplane/node.ts';
 import { createPushContext } from '../../src/controlplane/push-context.ts';
 import { translate } from '../../src/controlplane/translate.ts';
 import { loadDocuments } from '../../src/resources/load.ts';
@@ -55,17 +56,6 @@ spec:
     - { address: 127.0.0.1, ports: { http: {{port v2}} }, labels: { version: v2 } }`,
   `
 apiVersion: v1
-kind: ConfigMap
-metadata: { name: istio, namespace: istio-system }
-data:
-  mesh: |
-    accessLogFile: /dev/stdout
-    accessLogEncoding: JSON
-    # No trace is sampled by chance.
-    defaultConfig: { tracing: { sampling: 0 } }
-`,
-  `
-apiVersion: v1
 kind: Service
 metadata: { name: istio-ingressgateway, namespace: istio-system }
 spec:
@@ -76,6 +66,19 @@ spec:
     - { name: tcp, port: 31400, targetPort: 31400 }
     - { name: other, port: 9090, targetPort: 9090 }`,
 ].join('\n---');
+
+/** The mesh configuration. `# mesh: KEY: VALUE` in a configuration adds to it. */
+const meshConfig = (more: string) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    accessLogFile: /dev/stdout
+    accessLogEncoding: JSON
+    # No trace is sampled by chance.
+    defaultConfig: { tracing: { sampling: 0 } }
+    ${more}`;
 
 const sentinel = (id: string) => `
 apiVersion: networking.istio.io/v1
@@ -105,14 +108,34 @@ export async function translateConfiguration(
   certificates: Certificates,
 ): Promise<ResourceSet> {
   const gateway = /^kind: Gateway$/m.test(yaml) ? [] : [HTTP_GATEWAY];
-  const text = [MESH, sentinel(id), ...gateway, yaml].join('\n---\n').replaceAll(/\{\{port (\w+)\}\}/g, (_, name) => {
-    const port = ports.get(String(name));
-    if (port === undefined) throw new Error(`there is no upstream ${name}`);
-    return String(port);
-  });
+  const mesh = meshConfig(/^# mesh: (.*)$/m.exec(yaml)?.[1] ?? '');
+  const text = [MESH, mesh, sentinel(id), ...gateway, yaml]
+    .join('\n---\n')
+    .replaceAll(/\{\{port (\w+)\}\}/g, (_, name) => {
+      const port = ports.get(String(name));
+      if (port === undefined) throw new Error(`there is no upstream ${name}`);
+      return String(port);
+    });
   const { objects, problems } = loadDocuments(await certificates.fillIn(text), id);
   const wrong = problems.filter(({ severity }) => severity === 'error');
   if (wrong.length > 0) throw new Error(wrong.map(({ field, message }) => `${id}: ${field} ${message}`).join('\n'));
   const all: ResourceObject[] = objects.map(({ object }) => object);
-  return translate(createPushContext(Snapshot.of(all)), NODE).resources;
+  const context = createPushContext(Snapshot.of(all));
+  const gatewayResources = translate(context, NODE).resources;
+  if (!/^# sidecar$/m.test(yaml)) return gatewayResources;
+  const { resources } = translate(context, SIDECAR);
+  return new Map(
+    [...gatewayResources].map(([type, ofGateway]) => [type, new Map([...ofGateway, ...(resources.get(type) ?? [])])]),
+  );
 }
+
+/** With a comment `# sidecar` the proxies have the listener of this workload's sidecar, too. */
+const SIDECAR: ProxyNode = {
+  ...NODE,
+  id: 'sidecar~127.0.0.1~webapp-1.default~default.svc.cluster.local',
+  type: 'sidecar',
+  podName: 'webapp-1',
+  namespace: 'default',
+  labels: { app: 'webapp' },
+  httpProxyPort: 15_001,
+};

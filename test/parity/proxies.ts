@@ -25,7 +25,7 @@ export interface DataPlane {
 }
 
 /** The ports that listeners of configurations may have. */
-const LISTENER_PORTS = [8080, 8443, 31_400, 9090, SENTINEL_PORT];
+const LISTENER_PORTS = [8080, 8443, 31_400, 9090, 15_001, SENTINEL_PORT];
 
 const LIMEN = join(import.meta.dirname, '../../bin/limen.js');
 const NODE_IDS = { Limen: NODE.id, Envoy: NODE.id.replace('127.0.0.1', '127.0.0.2') } as const;

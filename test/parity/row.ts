@@ -52,7 +52,7 @@ export interface ClientTls {
 }
 
 /**
- * A string is sent. `until`: wait for these bytes. `responses`: wait until so many final responses are complete. `end`: send no
+ * A string is sent; `{{port NAME}}` is the port of an upstream. `until`: wait for these bytes. `responses`: wait until so many final responses are complete. `end`: send no
  * more (a half-closed connection). `reset`: end it with a TCP reset. `attempts`: wait until upstreams have seen so many requests.
  */
 export type Step =

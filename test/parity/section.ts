@@ -11,7 +11,7 @@ import { DIFFERENCES } from './differences.ts';
 import { translateConfiguration } from './mesh.ts';
 import { differences, type FieldDifference, type Observation, observe, summary } from './observe.ts';
 import { type DataPlane, Proxies } from './proxies.ts';
-import type { Configuration, Row } from './row.ts';
+import type { Configuration, Row, Step } from './row.ts';
 import { type Attempt, Upstreams } from './upstreams.ts';
 
 const missing =
@@ -134,7 +134,7 @@ async function runRow(row: Row, proxy: DataPlane, upstreams: Upstreams, certific
   upstreams.script(row.upstream ?? []);
   const port = proxy.ports.get(row.to ?? 8080);
   if (port === undefined) throw new Error(`${row.name}: no listener has port ${row.to}`);
-  const seen = await runClient(row, port, {
+  const seen = await runClient({ ...row, send: withPorts(row.send, upstreams.ports) }, port, {
     certificateOf: (each) => certificates.client(each),
     arrived: (count) => upstreams.arrived(count),
   });
@@ -144,6 +144,12 @@ async function runRow(row: Row, proxy: DataPlane, upstreams: Upstreams, certific
 
 function byUpstream(a: Attempt, b: Attempt): number {
   return a.upstream < b.upstream ? -1 : 1;
+}
+
+function withPorts(send: Row['send'], ports: ReadonlyMap<string, number>): Row['send'] {
+  if (Array.isArray(send)) return (send as readonly Step[]).map((step) => withPorts(step, ports) as Step);
+  if (typeof send !== 'string') return send;
+  return send.replaceAll(/\{\{port (\w+)\}\}/g, (_, name) => String(ports.get(String(name))));
 }
 
 function observed({ seen, attempts }: Run, proxy: DataPlane, upstreams: Upstreams): Observation {

@@ -30,8 +30,11 @@ import { HTTP_PROXY_ROUTE } from './listener.ts';
 /** The port that a URL of the form `http://host/` means. */
 const HTTP_PORT = 80;
 
-/** Builds the RouteConfiguration `http_proxy`. */
-export function httpProxyRoutes(context: PushContext, node: ProxyNode): BuiltRouteConfiguration {
+/**
+ * Builds the RouteConfiguration `http_proxy`.
+ * @param listenerPort of the listener that has it
+ */
+export function httpProxyRoutes(context: PushContext, node: ProxyNode, listenerPort: number): BuiltRouteConfiguration {
   const { services } = visibleServices(context, node.namespace);
   const domains = new Domains(services.map(({ hostname }) => hostname));
   const memo = context.memo.scope(`${node.id}/vhost/${HTTP_PROXY_ROUTE}`);
@@ -75,7 +78,10 @@ export function httpProxyRoutes(context: PushContext, node: ProxyNode): BuiltRou
   for (const hostname of hostsWithoutService(services, context, node)) add(hostname, HTTP_PORT, true);
 
   virtualHosts.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  virtualHosts.push(othersOf(context.mesh));
+  virtualHosts.push(
+    memo.get('block_itself', [listenerPort], () => itself(listenerPort)),
+    othersOf(context.mesh),
+  );
   const message = context.memo.get(`${node.id}/rds/${HTTP_PROXY_ROUTE}`, virtualHosts, () =>
     create(RouteConfigurationSchema, {
       name: HTTP_PROXY_ROUTE,
@@ -152,15 +158,32 @@ const ALLOW_ANY = catchAll('allow_any', {
   }),
 });
 
+/** Who asks a sidecar for a sidecar would send it round in circles. */
+function itself(port: number): VirtualHost {
+  return catchAll(
+    'block_itself',
+    {
+      case: 'directResponse',
+      value: create(DirectResponseActionSchema, {
+        status: 508,
+        body: { specifier: { case: 'inlineString', value: ITSELF } },
+      }),
+    },
+    `*:${port}`,
+  );
+}
+
+const ITSELF = "this is a pod's proxy: ask it for another host (curl -x http://PROXY http://HOST/)\n";
+
 const BLOCK_ALL = catchAll('block_all', {
   case: 'directResponse',
   value: create(DirectResponseActionSchema, { status: 502 }),
 });
 
-function catchAll(name: string, action: Route['action']): VirtualHost {
+function catchAll(name: string, action: Route['action'], domain = '*'): VirtualHost {
   return create(VirtualHostSchema, {
     name,
-    domains: ['*'],
+    domains: [domain],
     routes: [create(RouteSchema, { name, match: routeMatch(undefined), action })],
     includeRequestAttemptCount: true,
   });

@@ -90,6 +90,7 @@ const LONG_FLAG_NAMES: Readonly<Record<string, string>> = {
   UPE: 'UpstreamProtocolError',
   SI: 'StreamIdleTimeout',
   OM: 'OverloadManagerTerminated',
+  DF: 'DnsResolutionFailed',
 };
 
 function longFlags(flags: readonly number[]): string {

@@ -21,12 +21,26 @@ describe('an authority', () => {
 });
 
 describe('a head', () => {
-  const rules = { acceptHttp10: true, defaultHostForHttp10: '', rejectUnderscores: false, dropUnderscores: false };
+  const rules = {
+    acceptHttp10: true,
+    defaultHostForHttp10: '',
+    rejectUnderscores: false,
+    dropUnderscores: false,
+    useRemoteAddress: true,
+    xffNumTrustedHops: 0,
+  };
   function checked(text: string, more: Partial<typeof rules> = {}): RequestHead | string {
     const head = parseRequestHead(text, 100, false);
     if (!(head instanceof RequestHead)) throw new Error(head.details);
     return checkHead(head, { ...rules, ...more }, false)?.details ?? head;
   }
+
+  it('asks for https in the clear only where TLS may have ended before', () => {
+    const text = 'GET https://b.test/ HTTP/1.1\r\nhost: a.test\r\n';
+    expect(checked(text)).toBe('http1.https_url_on_plaintext_connection');
+    expect(checked(text, { useRemoteAddress: false })).toMatchObject({ host: 'b.test' });
+    expect(checked(text, { xffNumTrustedHops: 1 })).toMatchObject({ host: 'b.test' });
+  });
 
   it('in absolute-form is resolved to the target’s authority and path', () => {
     expect(checked('GET http://b.test/x?y HTTP/1.1\r\nhost: a.test\r\n')).toMatchObject({

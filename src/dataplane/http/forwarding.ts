@@ -6,7 +6,8 @@ import { type AttemptFailure, retriesFailure, retriesResponse } from '../router/
 import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
-import type { UpstreamCluster } from '../upstream/cluster-set.ts';
+import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
+import type { DynamicForwardProxy } from '../upstream/dynamic-forward-proxy.ts';
 import { Attempts } from './attempts.ts';
 import { injectSpan, type TraceContext, traceContext } from './b3-tracing.ts';
 import { removeHopByHop } from './connection-header.ts';
@@ -16,6 +17,7 @@ import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
 import {
   clusterNotFound,
+  dnsResolutionFailed,
   type LocalReply,
   noHealthyUpstream,
   streamDurationReached,
@@ -41,6 +43,8 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
   readonly #action: ForwardAction;
   #policy: ForwardPolicy;
   #cluster: UpstreamCluster | undefined = undefined;
+  /** The host that the request itself names, where the cluster goes by that. */
+  #namedHost: Host | undefined = undefined;
   readonly #attempts = new Attempts();
   /** Another attempt follows after a wait. */
   #backingOff = false;
@@ -50,6 +54,8 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
   #informed = false;
   /** The head of the response is with the client. */
   #responding = false;
+  /** Nobody waits for an answer any more. */
+  #over = false;
   #retries: Retries | undefined = undefined;
   #mirroring: Mirroring | undefined = undefined;
   #trace: TraceContext | undefined = undefined;
@@ -104,7 +110,8 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     const { retry } = this.#policy;
     body.keep = retry.on !== 0 && retry.numRetries > 0;
     if (action.mirrors.length > 0 && upgrade === '') this.#mirror();
-    this.#try();
+    if (cluster.dynamicForwardProxy === undefined) this.#try();
+    else this.#lookUp(cluster.dynamicForwardProxy);
     if (body.ended) this.#mirroring?.send();
   }
 
@@ -114,6 +121,25 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     if (mirrors.length === 0) return;
     const forward = (...copy: ConstructorParameters<typeof Forwarding>) => new Forwarding(...copy);
     this.#mirroring = new Mirroring(exchange, this.#action, mirrors, this.#policy.timeoutMs, forward);
+  }
+
+  // The host that the request names may have to be asked of DNS first.
+  #lookUp(hosts: DynamicForwardProxy): void {
+    const found = hosts.hostOf(this.#exchange.request.authority);
+    const go = (host: Host) => {
+      this.#namedHost = host;
+      if (!this.#over) this.#try();
+    };
+    const fail = ({ code = 'no address' }: NodeJS.ErrnoException) => {
+      if (!this.#over) this.#exchange.reply(dnsResolutionFailed(code.replaceAll(' ', '_')));
+    };
+    if (!(found instanceof Promise)) go(found);
+    else
+      found.then(go, fail).catch((error: unknown) => {
+        // A fault of ours costs the request, never the process.
+        this.#exchange.config.services.log.error({ err: error }, 'a request whose host was looked up failed');
+        this.#exchange.abort('lookup_failed', ResponseFlag.LocalReset);
+      });
   }
 
   /** More of the body. */
@@ -147,7 +173,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     const exchange = this.#exchange;
     const { autoHostRewrite } = this.#action;
     const cluster = this.#cluster!;
-    const host = cluster.chooseHost(this.#retries?.tried, this.#policy.retry.hostSelectionAttempts);
+    const host = this.#namedHost ?? cluster.chooseHost(this.#retries?.tried, this.#policy.retry.hostSelectionAttempts);
     exchange.record.upstreamRequestAttemptCount += 1;
     if (host === undefined) {
       cluster.stats.upstream_cx_none_healthy.value += 1;
@@ -405,6 +431,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
   /** The exchange is over, one way or the other: gives back all that is held. */
   close(): void {
     this.#mirroring = undefined;
+    this.#over = true;
     this.#timeouts?.disarmAll();
     this.#attempts.leave();
     this.#retries?.end();

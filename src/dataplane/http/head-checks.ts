@@ -18,7 +18,15 @@ import { isValidAuthority, parseTarget } from './request-target.ts';
 const UNDERSCORE: ParseError = { status: 400, details: 'http1.unexpected_underscore' };
 
 /** The parts of the configuration that say what is accepted. */
-type HeadRules = Pick<HcmConfig, 'acceptHttp10' | 'defaultHostForHttp10' | 'rejectUnderscores' | 'dropUnderscores'>;
+type HeadRules = Pick<
+  HcmConfig,
+  | 'acceptHttp10'
+  | 'defaultHostForHttp10'
+  | 'rejectUnderscores'
+  | 'dropUnderscores'
+  | 'useRemoteAddress'
+  | 'xffNumTrustedHops'
+>;
 
 /**
  * Resolves a head in place: afterwards `target` is the path with its query, `host` the authority, and `upgrade` what the client asks for.
@@ -30,7 +38,9 @@ export function checkHead(head: RequestHead, rules: HeadRules, secure: boolean):
   if (head.minorVersion === 0 && !rules.acceptHttp10) return LOW_VERSION;
   const connect = head.method === 'CONNECT';
   if (head.target.charCodeAt(0) !== 0x2f || connect) {
-    const target = parseTarget(head.method, head.target, secure);
+    // Only at the edge the connection says what the client speaks; behind a proxy that is trusted, TLS may have ended there.
+    const isEdge = rules.useRemoteAddress && rules.xffNumTrustedHops === 0;
+    const target = parseTarget(head.method, head.target, secure || !isEdge);
     if ('status' in target) return target;
     head.target = target.path;
     // The target's authority stands above the Host header. RFC 9112 section 3.2.2

@@ -51,6 +51,9 @@ function requireName({ name, where }: Place, expected: string): void {
   if (name !== expected) throw new ConfigError(`${where}: such a filter is served as ${expected} only, not as ${name}`);
 }
 
+/** Looks names up for dynamic forward proxy clusters: those do it themselves (upstream/dynamic-forward-proxy.ts). */
+const DYNAMIC_FORWARD_PROXY = 'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig';
+
 /** Chooses the ALPN of TLS to the mesh by the protocol of the upstream: the transport socket does that (upstream/transport-socket.ts). */
 const ALPN = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
 
@@ -85,7 +88,7 @@ export function readHttpFilters(
     const { name, configType, isOptional, disabled } = filter;
     const any = configType.case === 'typedConfig' ? configType.value : undefined;
     const type = filterType(any);
-    if (disabled || type === ALPN) return;
+    if (disabled || type === ALPN || type === DYNAMIC_FORWARD_PROXY) return;
     const where = `HttpConnectionManager: http_filters[${index}]`;
     const create = SERVED.get(type);
     if (create !== undefined && any !== undefined) {

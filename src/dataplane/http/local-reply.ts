@@ -118,6 +118,14 @@ export function noHealthyUpstream(): LocalReply {
   return localReply(503, 'no_healthy_upstream', { body, flag: ResponseFlag.NoHealthyUpstream });
 }
 
+/** DNS knows no address of the host that the request names. @param reason its code: `ENOTFOUND` */
+export function dnsResolutionFailed(reason: string): LocalReply {
+  return localReply(503, `dns_resolution_failure{${reason}}`, {
+    body: 'DNS resolution failure',
+    flag: ResponseFlag.DnsResolutionFailed,
+  });
+}
+
 /** What was before the last attempt failed. */
 interface Failure {
   /** What the connect said; '' for nothing. */

@@ -33,8 +33,10 @@ export function mutateRequestHeaders(
   const connectionScheme = connection.tls === undefined ? 'http' : 'https';
   const forwardedFor = (seen & Known.ForwardedFor) !== 0 ? headers.get('x-forwarded-for') : undefined;
   let { remoteIp } = connection;
-  // Only a request that no other proxy forwarded can be internal.
-  const single = forwardedFor === undefined;
+  // Only a request that no other proxy forwarded can be internal. Behind a proxy that is trusted, that one names the client.
+  const single = config.useRemoteAddress
+    ? forwardedFor === undefined
+    : config.xffNumTrustedHops === 0 && forwardedFor?.includes(',') === false;
 
   if (config.useRemoteAddress) {
     if (config.xffNumTrustedHops > 0) {

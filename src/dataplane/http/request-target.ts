@@ -24,7 +24,7 @@ export function isValidAuthority(authority: string): boolean {
 /**
  * For CONNECT, and for targets that are not origin-form.
  *
- * @param secure the connection is TLS
+ * @param secure `https://` may be asked for: the connection is TLS, or the client's may be
  */
 export function parseTarget(method: string, target: string, secure: boolean): Target | ParseError {
   if (method === 'CONNECT') {

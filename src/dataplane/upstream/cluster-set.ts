@@ -8,16 +8,20 @@ import { requireAds } from '../config/config-source.ts';
 import { ConfigError } from '../connection.ts';
 import { type ClusterDeps, UpstreamCluster } from './cluster.ts';
 import { DnsDiscovery } from './dns-cluster.ts';
+import { dnsCacheOptions } from './dynamic-forward-proxy.ts';
 import { type EndpointConfig, mergeHosts, readEndpoints } from './endpoints.ts';
 
 export type { ClusterDeps } from './cluster.ts';
 export { UpstreamCluster } from './cluster.ts';
 export { Host } from './host.ts';
 
+/** A type of Envoy's own, or the options of a dynamic forward proxy as a text to compare. */
+type Discovery = Cluster_DiscoveryType | string;
+
 interface Entry {
   readonly cluster: UpstreamCluster;
   /** How hosts are found: a change of it makes a new cluster. */
-  readonly discovery: Cluster_DiscoveryType;
+  readonly discovery: Discovery;
   /** The name under which EDS speaks of it; undefined for other types. */
   readonly serviceName: string | undefined;
   dns: DnsDiscovery | undefined;
@@ -133,7 +137,7 @@ export class ClusterSet {
       if (known !== undefined) setHosts(cluster, known);
     } else if (discovery === Cluster_DiscoveryType.STATIC) {
       setHosts(cluster, inline);
-    } else if (discovery !== Cluster_DiscoveryType.ORIGINAL_DST) {
+    } else if (cluster.dynamicForwardProxy === undefined && discovery !== Cluster_DiscoveryType.ORIGINAL_DST) {
       entry.dns = new DnsDiscovery(cluster, inline, discovery === Cluster_DiscoveryType.LOGICAL_DNS);
       entry.dns.start();
     }
@@ -202,11 +206,13 @@ function setHosts(cluster: UpstreamCluster, endpoints: readonly EndpointConfig[]
   if (changed) cluster.setHosts(hosts);
 }
 
-function discoveryType(config: Cluster): Cluster_DiscoveryType {
+function discoveryType(config: Cluster): Discovery {
   const { clusterDiscoveryType } = config;
+  const cache = dnsCacheOptions(config);
+  if (cache !== undefined) return JSON.stringify(cache);
   if (clusterDiscoveryType.case === 'clusterType') {
     throw new ConfigError(
-      `Cluster ${config.name}: cluster_type: ${clusterDiscoveryType.value.name} is not supported; use type STATIC, STRICT_DNS, LOGICAL_DNS, EDS or ORIGINAL_DST`,
+      `Cluster ${config.name}: cluster_type: ${clusterDiscoveryType.value.name} is not supported; use type STATIC, STRICT_DNS, LOGICAL_DNS, EDS or ORIGINAL_DST, or cluster_type envoy.clusters.dynamic_forward_proxy`,
     );
   }
   return clusterDiscoveryType.value ?? Cluster_DiscoveryType.STATIC;

@@ -10,7 +10,9 @@ import type { Stats } from '../stats/stats.ts';
 import type { TimerWheel } from '../timer-wheel.ts';
 import type { CompiledSecret } from '../tls/secrets.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
+import type { Resolve } from './dns-lookup.ts';
 import { durationMs } from './duration.ts';
+import { DynamicForwardProxy, dnsCacheOptions, parseAuthority } from './dynamic-forward-proxy.ts';
 import type { Host } from './host.ts';
 import { HttpPool } from './http-pool.ts';
 import { LeastRequest, type LoadBalancer, RandomChoice, RoundRobin } from './load-balancer.ts';
@@ -32,8 +34,7 @@ export interface ClusterDeps {
   readonly connect: (options: TcpNetConnectOpts) => Socket;
   /** A secret that SDS brought; without this there are none. */
   readonly secret?: (name: string) => CompiledSecret | undefined;
-  /** All addresses of a name, IPv4 and IPv6 as `family` asks (0: both). Rejects when there are none. */
-  readonly resolve: (hostname: string, family: 0 | 4 | 6) => Promise<readonly string[]>;
+  readonly resolve: Resolve;
   readonly log: Logger;
 }
 
@@ -59,6 +60,7 @@ export class UpstreamCluster {
   #hosts: readonly Host[] = [];
   #balancer: LoadBalancer = new RoundRobin([], 0);
   #stats: ClusterStats | undefined = undefined;
+  readonly #dynamicForwardProxy: DynamicForwardProxy | undefined;
   connectTimeoutMs = 5000;
   /** 0: upstream connections are kept as long as the upstream keeps them. */
   idleTimeoutMs = 3_600_000;
@@ -77,6 +79,15 @@ export class UpstreamCluster {
     this.deps = deps;
     this.#config = config;
     this.configure(config);
+    const options = dnsCacheOptions(config);
+    if (options === undefined) return;
+    this.#dynamicForwardProxy = new DynamicForwardProxy({
+      options,
+      resolve: deps.resolve,
+      now: deps.now,
+      defaultPort: () => (this.#config.transportSocket === undefined ? 80 : 443),
+      setHosts: (hosts) => this.setHosts(hosts),
+    });
   }
 
   get config(): Cluster {
@@ -90,6 +101,11 @@ export class UpstreamCluster {
   /** How sockets to a host are opened: with TLS where the cluster or the host has it. The only way to reach it. */
   transportOf(host: Host): UpstreamTransport {
     return this.#transports.of(host.transportMetadata);
+  }
+
+  /** Finds the host of a request where that is the one it names; undefined where `chooseHost` does. */
+  get dynamicForwardProxy(): DynamicForwardProxy | undefined {
+    return this.#dynamicForwardProxy;
   }
 
   /** All hosts, healthy or not. */
@@ -186,7 +202,7 @@ export class UpstreamCluster {
   poolOf(host: Host, authority = ''): HttpPool {
     // A name to ask for, or to find in the certificate: what one request's host was asked for must not serve another's.
     const { autoSni, autoSanValidation } = this.#options;
-    const serverName = autoSni || autoSanValidation ? hostnameOf(authority) : '';
+    const serverName = autoSni || autoSanValidation ? parseAuthority(authority, 0).hostname : '';
     if (serverName !== '') return host.poolFor(serverName, () => new HttpPool(this, host, serverName));
     host.pool ??= new HttpPool(this, host);
     return host.pool;
@@ -236,12 +252,6 @@ function eligibleHosts(hosts: readonly Host[], panicThresholdPercent: number): r
   }
   if (panicThresholdPercent === 0) return [];
   return hosts.filter((host) => host.priority === priorities[0]);
-}
-
-/** An authority without its port, an IPv6 address without brackets. */
-function hostnameOf(authority: string): string {
-  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))/.exec(authority) ?? [];
-  return (bracketed ?? plain ?? '').toLowerCase();
 }
 
 function checkSupported(config: Cluster, skipped: (what: string, why: string) => void): void {

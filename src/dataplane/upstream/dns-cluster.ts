@@ -2,9 +2,9 @@
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/service_discovery
 
 import { isIP } from 'node:net';
-import { Cluster_DnsLookupFamily } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TimerEntry } from '../timer-wheel.ts';
 import type { UpstreamCluster } from './cluster.ts';
+import { lookup } from './dns-lookup.ts';
 import { durationMs } from './duration.ts';
 import { type EndpointConfig, mergeHosts } from './endpoints.ts';
 
@@ -80,25 +80,5 @@ export class DnsDiscovery implements TimerEntry {
     if (changed) this.#cluster.setHosts(hosts);
     this.#resolved.resolve();
     deps.timers.arm(this, durationMs(config.dnsRefreshRate, 5000));
-  }
-}
-
-async function lookup(
-  resolve: (hostname: string, family: 0 | 4 | 6) => Promise<readonly string[]>,
-  hostname: string,
-  family: Cluster_DnsLookupFamily,
-): Promise<readonly string[]> {
-  switch (family) {
-    case Cluster_DnsLookupFamily.V4_ONLY:
-      return resolve(hostname, 4);
-    case Cluster_DnsLookupFamily.V6_ONLY:
-      return resolve(hostname, 6);
-    case Cluster_DnsLookupFamily.ALL:
-      return resolve(hostname, 0);
-    case Cluster_DnsLookupFamily.V4_PREFERRED:
-      return resolve(hostname, 4).catch(() => resolve(hostname, 6));
-    default:
-      // AUTO: IPv6 where there is any, else IPv4.
-      return resolve(hostname, 6).catch(() => resolve(hostname, 4));
   }
 }
