@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { BindRules } from '../dataplane/config/bind-rules.ts';
-import { type RunningProxy, startProxy } from '../dataplane/proxy.ts';
+import { type ProxyOptions, type RunningProxy, startProxy } from '../dataplane/proxy.ts';
 import { parseHostPort } from './host-port.ts';
 import { createLog, type LogFormat, type LogLevel } from './log.ts';
 import { proxyNode } from './proxy-node.ts';
@@ -40,12 +40,6 @@ export interface ProxyFlags extends ClientTlsFlags {
  */
 export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Promise<number> {
   const signals = signalsOf(process);
-  const log = createLog({
-    level: flags.logLevel,
-    format: flags.logFormat,
-    color: process.stderr.isTTY === true && !process.env.NO_COLOR,
-    write: (line) => void process.stderr.write(line),
-  });
   const orphaned = Promise.withResolvers<undefined>();
   const onDisconnect = () => orphaned.resolve(undefined);
   process.once('disconnect', onDisconnect);
@@ -53,26 +47,9 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
     if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a parent that is gone: 'disconnect' says so
   };
   try {
-    const admin = parseHostPort(flags.adminAddress, '--admin-address');
-    parseHostPort(flags.xds, '--xds');
-    if (flags.sds !== undefined && !flags.sds.startsWith('unix:')) parseHostPort(flags.sds, '--sds');
-    const xdsTls = readClientTls(flags);
-    const proxy = await startProxy({
-      xds: flags.xds,
-      ...(xdsTls === undefined ? {} : { xdsTls }),
-      node: {
-        ...proxyNode(flags),
-        userAgentName: 'limen',
-        userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
-      },
-      ...(flags.sds === undefined ? {} : { secretServers: { 'sds-grpc': flags.sds } }),
-      workers: flags.workers,
-      bind: bindRules(flags),
-      admin,
-      drainSeconds: flags.drainTime,
-      version: VERSION,
-      log,
-    });
+    const options = proxyOptions(flags, process);
+    const { log, admin } = options;
+    const proxy = await startProxy(options);
     signals.onSecond(() => process.exit(1));
     const end = Promise.race([signals.first, orphaned.promise, proxy.closed]);
     const readyFirst = await Promise.race([proxy.ready.then(() => true), end.then(() => false)]);
@@ -91,6 +68,38 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
     process.off('disconnect', onDisconnect);
     if (process.connected) process.disconnect?.(); // else the channel keeps the process
   }
+}
+
+/**
+ * What a data plane is started with.
+ * @throws Error with a message for the user: a flag is not what it should be
+ */
+export function proxyOptions(flags: ProxyFlags, process: Pick<NodeJS.Process, 'stderr' | 'env'>): ProxyOptions {
+  const admin = parseHostPort(flags.adminAddress, '--admin-address');
+  parseHostPort(flags.xds, '--xds');
+  if (flags.sds !== undefined && !flags.sds.startsWith('unix:')) parseHostPort(flags.sds, '--sds');
+  const xdsTls = readClientTls(flags);
+  return {
+    xds: flags.xds,
+    ...(xdsTls === undefined ? {} : { xdsTls }),
+    node: {
+      ...proxyNode(flags),
+      userAgentName: 'limen',
+      userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
+    },
+    ...(flags.sds === undefined ? {} : { secretServers: { 'sds-grpc': flags.sds } }),
+    workers: flags.workers,
+    bind: bindRules(flags),
+    admin,
+    drainSeconds: flags.drainTime,
+    version: VERSION,
+    log: createLog({
+      level: flags.logLevel,
+      format: flags.logFormat,
+      color: process.stderr.isTTY === true && !process.env.NO_COLOR,
+      write: (line) => void process.stderr.write(line),
+    }),
+  };
 }
 
 function announce(

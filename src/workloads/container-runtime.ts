@@ -18,7 +18,7 @@ export interface ContainerToRun {
   readonly image: string;
   /** The pod's address. */
   readonly ip: string;
-  /** `spec.env` and `spec.envFrom`, references resolved. Nothing of Limen's own environment. */
+  /** `spec.env` and `spec.envFrom`, references resolved, and what leads calls through the pod's proxy. Nothing of Limen's own environment. */
   readonly env: Readonly<Record<string, string>>;
   /** `spec.command` and `spec.args` with `$(NAME)` filled in. */
   readonly command: readonly string[];
@@ -58,6 +58,8 @@ export interface RunningContainer {
 export interface ContainerRuntime {
   /** What `containerID`s of it begin with (`limen`, `process`, `docker`). */
   readonly name: string;
+  /** Its containers have a network of their own: addresses of pods, which are this machine's, are out of their reach. */
+  readonly isolated?: boolean;
   /** Whether it runs this image. The first runtime that does gets it. A promise where somebody else has to be asked. */
   canRun(image: string): boolean | Promise<boolean>;
   /**

@@ -18,7 +18,7 @@ it('the pods of an earlier run are the same pods, with containers that were star
   const pool = await createAddressPool(`restart test ${process.pid}`);
   const deps = {
     log: cluster.log,
-    runtimes: [sampleRuntime({ resolve: () => [] })],
+    runtimes: [sampleRuntime()],
     allocateIp: () => pool.allocate(),
     lingerMs: 0,
   };

@@ -74,7 +74,7 @@ export class TestCluster {
   run(deps: Partial<WorkloadDependencies> = {}): Workloads {
     this.#workloads ??= runWorkloads(this.store, {
       log: this.log,
-      runtimes: [sampleRuntime({ resolve: () => [] })],
+      runtimes: [sampleRuntime()],
       allocateIp: () => this.#pool.allocate(),
       lingerMs: 0,
       ...deps,

@@ -339,7 +339,7 @@ describe('containers that prepare a pod', () => {
     cluster.run({
       runtimes: [
         commandRuntime(() => Object.entries(SCRIPTS).map(([name, command]) => ({ name, command, directory: '/' })), {}),
-        sampleRuntime({ resolve: () => [] }),
+        sampleRuntime(),
       ],
     });
   const pod = (initContainers: object[], spec: object = {}): Pod =>

@@ -15,6 +15,7 @@ import { services } from './controllers/services.ts';
 import { recordEvents } from './events.ts';
 import { accessTo } from './node/access.ts';
 import { runNode } from './node/node.ts';
+import type { StartPodProxy } from './pod-proxy.ts';
 import { unknownImage } from './runtimes/unknown-image.ts';
 
 /** What the workloads need of the world. */
@@ -24,6 +25,8 @@ export interface WorkloadDependencies {
   runtimes: readonly ContainerRuntime[];
   /** An address of this machine for a pod. */
   allocateIp: () => Promise<string> | string;
+  /** Starts the proxies of pods; without it there are none. */
+  startProxy?: StartPodProxy;
   /** Milliseconds since the epoch. */
   clock?: () => number;
   /** How long a pod that is to go still serves, milliseconds: until nobody sends to it any more (1000 unless given). */
@@ -58,6 +61,7 @@ export function runWorkloads(store: Store, deps: WorkloadDependencies): Workload
     runtimes: deps.runtimes,
     unknownImage,
     allocateIp: deps.allocateIp,
+    ...(deps.startProxy === undefined ? {} : { startProxy: deps.startProxy }),
     events,
     clock,
     lingerMs,

@@ -60,6 +60,11 @@ export async function freePort(address: string, random: () => number = Math.rand
   throw new Error(`no free port on ${address} (${reason})`);
 }
 
+/** This port of a pod's address; another one where pods have one address for all of them (macOS), or somebody listens on all addresses. */
+export async function portOrFree(address: string, port: number): Promise<number> {
+  return (await whyNotBindable(address, port)) === undefined ? port : await freePort(address);
+}
+
 /** Binds for a moment: the errno code why an address can't be had, or undefined. */
 export function whyNotBindable(address: string, port: number): Promise<string | undefined> {
   const server = createServer();

@@ -9,6 +9,9 @@ import { supplyDataPlanes } from './spare.ts';
 /** The programs of the data planes. The same file type as this one: source in a checkout, JavaScript in the built package. */
 const PROGRAMS = { limen: moduleFile('./data-plane-process'), envoy: moduleFile('../envoy/envoy-process') };
 
+/** That of the pods' proxies, which are Limen's own with either. */
+const SIDECARS_PROGRAM = moduleFile('./sidecars-process');
+
 /**
  * Runs until a signal ends it.
  * @returns the exit code: 0 after SIGINT or SIGTERM
@@ -22,7 +25,7 @@ export async function runUp(options: UpOptions, process: NodeJS.Process): Promis
     const envoy = options.dataPlane === 'envoy' ? findEnvoy(options.envoyPath, process.env) : undefined;
     envoy?.catch(() => {}); // awaited below
     const { serve } = await import('./serve.ts');
-    return await serve(options, { dataPlanes, envoy: await envoy }, process);
+    return await serve(options, { dataPlanes, envoy: await envoy, sidecarsProgram: SIDECARS_PROGRAM }, process);
   } finally {
     await dataPlanes.close();
   }

@@ -5,7 +5,6 @@ import { translateGrpc } from '../../controlplane/grpc/translate-grpc.ts';
 import { type ProxyNode, parseNode } from '../../controlplane/node.ts';
 import { classOf } from '../../controlplane/proxy-class.ts';
 import { createPushContext, type PushContext } from '../../controlplane/push-context.ts';
-import { resolveHost } from '../../controlplane/registry/resolve-host.ts';
 import { type Translation, translate } from '../../controlplane/translate.ts';
 import type { Store } from '../../store/store.ts';
 import type { Node } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
@@ -22,8 +21,6 @@ const MAX_GONE = 16;
 /** A running control plane. */
 export interface ControlPlane {
   readonly server: AdsServer;
-  /** The ready endpoints of a service as `ip:port`, by a name as a pod of that namespace would say it. */
-  resolve(host: string, port: number, fromNamespace: string): string[];
   /** The ports of the listeners that a connected proxy was last sent. */
   listenerPorts(nodeId: string): number[];
   close(): Promise<void>;
@@ -103,7 +100,6 @@ export function startControlPlane(
 
   return {
     server,
-    resolve: (host, port, fromNamespace) => resolveHost(context, host, port, fromNamespace),
     listenerPorts(nodeId) {
       const given = [...connected].findLast(([{ id }]) => id === nodeId)?.[1].given;
       return [...(given?.resources.get(TypeUrl.Listener)?.keys() ?? [])].map((name) =>

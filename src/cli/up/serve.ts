@@ -20,6 +20,7 @@ import { type DataPlanes, prepareGateways } from './gateways/start.ts';
 import { instanceProxies, publishedGateways, tellPorts } from './gateways/tell.ts';
 import { imageCommands } from './image-commands.ts';
 import { reportOn } from './report.ts';
+import { startSidecars } from './sidecars/start.ts';
 import { signalsOf } from './signals.ts';
 import { openHomeStore } from './store-file.ts';
 import { triesOf } from './tries.ts';
@@ -42,12 +43,22 @@ export interface UpOptions extends XdsPortFlags {
   logFormat: LogFormat;
 }
 
+/** What carries traffic: of gateways, and of pods. */
+export interface Programs extends DataPlanes {
+  /** The module of the process that pods' proxies are in. */
+  readonly sidecarsProgram: string;
+}
+
 /**
  * Runs until a signal ends it.
  * @returns the exit code: 0 after SIGINT or SIGTERM
  * @throws Error with a message for the user when it can't start (a port is taken, the home is in use)
  */
-export async function serve(options: UpOptions, dataPlanes: DataPlanes, process: NodeJS.Process): Promise<number> {
+export async function serve(
+  options: UpOptions,
+  { sidecarsProgram, ...dataPlanes }: Programs,
+  process: NodeJS.Process,
+): Promise<number> {
   const signals = signalsOf(process);
   const log = createLog({
     level: options.logLevel,
@@ -83,6 +94,12 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     undo.push(() => watched.close());
     undo.push(followOperators(store, log)); // after the files: what they say of the gateway counts
 
+    const sidecars = startSidecars(options, {
+      ...{ program: sidecarsProgram, store, log },
+      xds: () => xds,
+      onChange: () => tellOthers(),
+    });
+    undo.push(() => sidecars.close());
     const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
     // Now that the objects are there: a proxy that comes back to this port must not be told that there is nothing.
     const xds = await listenForXds(controlPlane.server, options, home, log);
@@ -95,20 +112,22 @@ export async function serve(options: UpOptions, dataPlanes: DataPlanes, process:
     const logPorts = tellPorts(log);
     let isReady = false;
     const tellOthers = () => {
-      const proxies = instanceProxies(runtime.proxies);
+      const gatewayProxies = instanceProxies(runtime.proxies);
+      const proxies = [...gatewayProxies, ...sidecars.proxies];
       writeInstance(home, { pid: process.pid, startedAt, version: VERSION, xds, debug: debug.address, proxies });
-      if (isReady) logPorts(proxies); // before, the banner says it
+      if (isReady) logPorts(gatewayProxies); // before, the banner says it
     };
-    undo.push(() => removeInstance(home)); // after what ends gateways: each that goes is told once more
+    undo.push(() => removeInstance(home)); // after what ends gateways and pods: each that goes is told once more
     const workloads = runWorkloads(store, {
       log,
       runtimes: [
         commandRuntime(commands, process.env), // first: a command for a sample's image takes its place
         runtime,
-        sampleRuntime({ resolve: controlPlane.resolve }),
+        sampleRuntime(),
         dockerRuntime('docker', process.env),
       ],
       allocateIp: () => addresses.allocate(),
+      startProxy: (pod, ip, changed) => sidecars.start(pod, ip, changed),
     });
     undo.push(
       () => workloads.close(),

@@ -7,7 +7,6 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { isIP } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { ContainerContext } from './image.ts';
 
@@ -80,46 +79,38 @@ export interface ServiceAnswer {
   body: string;
 }
 
-/** Headers that a service hands on when it calls another, so that a trace holds together. https://istio.io/latest/docs/tasks/observability/distributed-tracing/overview/ */
+/** Headers that a service hands on when it calls another, so that a trace holds together and routes find their users. https://istio.io/latest/docs/tasks/observability/distributed-tracing/overview/ */
 const TRACE_HEADERS = [
   ...['x-request-id', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags', 'b3'],
-  ...['x-ot-span-context', 'traceparent', 'tracestate', 'end-user', 'user-agent'],
+  ...['x-ot-span-context', 'traceparent', 'tracestate', 'end-user', 'x-istio-cohort', 'user-agent'],
 ];
 
 const CALL_TIMEOUT_MS = 10_000;
 
 /**
- * Calls another service with GET, on one of its endpoints, passing the trace headers of the request under way on.
- * @throws Error that names the service when it has no endpoint or does not answer
+ * Calls another service with GET, by the HTTP proxy that the environment names, passing the trace headers of the request under way on.
+ * @throws Error that names the service when it does not answer
  */
 export async function callService(
-  context: ContainerContext,
+  { env }: Pick<ContainerContext, 'env'>,
   target: { host: string; port: number; path: string },
-  cause: IncomingMessage,
+  cause: Pick<IncomingMessage, 'headers'>,
 ): Promise<ServiceAnswer> {
-  const { host, port, path } = target;
-  const endpoints = isIP(host) !== 0 || host === 'localhost' ? [`${host}:${port}`] : await context.resolve(host, port);
-  const endpoint = endpoints[Math.floor(Math.random() * endpoints.length)];
-  const name = `${host}:${port}`;
-  if (endpoint === undefined) throw new Error(`the service ${name} has no ready endpoint`);
-  const headers: Record<string, string> = { host: port === 80 ? host : name };
+  const authority = target.port === 80 ? target.host : `${target.host}:${target.port}`;
+  const headers: Record<string, string> = { host: authority };
   for (const header of TRACE_HEADERS) {
     const value = cause.headers[header];
     if (typeof value === 'string') headers[header] = value;
   }
+  const proxy = proxyFor(target.host, env);
+  const to =
+    proxy === undefined
+      ? target
+      : { host: proxy.hostname, port: Number(proxy.port || 80), path: `http://${authority}${target.path}` };
   return new Promise((resolve, reject) => {
-    const call = httpRequest({
-      host: endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, ''),
-      port: Number(endpoint.slice(endpoint.lastIndexOf(':') + 1)),
-      path,
-      headers,
-      agent: false,
-      timeout: CALL_TIMEOUT_MS,
-    });
+    const call = httpRequest({ ...to, headers, agent: false, timeout: CALL_TIMEOUT_MS });
     call.on('timeout', () => call.destroy(new Error('no answer in time')));
-    call.on('error', (error) =>
-      reject(new Error(`the service ${name} at ${endpoint} does not answer: ${error.message}`)),
-    );
+    call.on('error', (error) => reject(new Error(`the service ${authority} does not answer: ${error.message}`)));
     call.on('response', (answer) => {
       readBody(answer).then(
         (body) =>
@@ -133,6 +124,15 @@ export async function callService(
     });
     call.end();
   });
+}
+
+/** The proxy for calls to a host; undefined where they go straight there. */
+function proxyFor(
+  host: string,
+  { http_proxy: proxy = '', no_proxy: direct = '' }: ContainerContext['env'],
+): URL | undefined {
+  const exempt = direct.split(',').some((each) => each.trim() === host);
+  return exempt || !URL.canParse(proxy) ? undefined : new URL(proxy);
 }
 
 /** Waits. Does not keep the process alive: who is to end does not wait for a slow answer. */

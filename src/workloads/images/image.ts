@@ -17,8 +17,6 @@ export interface ContainerContext {
   env: Readonly<Record<string, string>>;
   /** The container's `args`. */
   args: readonly string[];
-  /** The ready endpoints of a service, as `ip:port`: what DNS and kube-proxy do in a cluster. Empty when there are none. */
-  resolve: (host: string, port: number) => Promise<readonly string[]>;
   /** Writes a line to the container's log. */
   log: (line: string) => void;
 }

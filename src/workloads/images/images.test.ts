@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer, get } from 'node:http';
 import { type AddressInfo, connect, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { delayOf } from './fake-service.ts';
@@ -6,12 +7,31 @@ import type { ContainerContext } from './image.ts';
 import { findImage, imageNames, repositoryOf, samplePath } from './registry.ts';
 
 const servers: Server[] = [];
-/** `host:port` of the service → endpoint, as the registry would say. */
+/** Authority of the service → endpoint: what the pod's proxy knows. */
 const services = new Map<string, string>();
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
   services.clear();
 });
+
+/** An HTTP proxy in front of the services, 503 for all others; returns its URL. */
+async function proxy(): Promise<string> {
+  const server = createServer((request, response) => {
+    const { host, pathname, search } = new URL(request.url ?? '');
+    const [hostname, port] = services.get(host)?.split(':') ?? [];
+    if (hostname === undefined) {
+      response.writeHead(503).end('no healthy upstream');
+      return;
+    }
+    const { headers } = request;
+    get({ host: hostname, port, path: pathname + search, headers, agent: false }, (answer) => {
+      answer.pipe(response.writeHead(answer.statusCode ?? 0, answer.headers));
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** Starts an image; returns `ip:port`. */
 async function start(
@@ -27,9 +47,8 @@ async function start(
     namespace: 'default',
     serviceAccount: 'default',
     nodeName: 'limen',
-    env,
+    env: { http_proxy: await proxy(), ...env },
     args: [],
-    resolve: async (host, port) => [services.get(`${host}:${port}`)].filter((endpoint) => endpoint !== undefined),
     log: () => {},
     ...more,
   }) as Server;
@@ -129,14 +148,14 @@ describe('webapp', () => {
   const env = { CATALOG_SERVICE_HOST: 'catalog.istioinaction', CATALOG_SERVICE_PORT: '80' };
 
   it('asks the catalog service for the items', async () => {
-    services.set('catalog.istioinaction:80', await start('istioinaction/catalog'));
+    services.set('catalog.istioinaction', await start('istioinaction/catalog'));
     const answer = await call(await start('istioinaction/webapp', env), '/api/catalog');
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(await answer.text()).toMatch(/^\[\{"id":1,"color":"amber","department":"Eyewear","name":"Elinor Glasses",/);
   });
 
   it('shows them on a page', async () => {
-    services.set('catalog.istioinaction:80', await start('istioinaction/catalog'));
+    services.set('catalog.istioinaction', await start('istioinaction/catalog'));
     const answer = await call(await start('istioinaction/webapp', env), '/');
     expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(await answer.text()).toContain('<td>Red Dragon Watch</td>');
@@ -145,7 +164,7 @@ describe('webapp', () => {
   it('hands the trace headers on', async () => {
     const seen: unknown[] = [];
     const address = await start('limen/echo', {}, {});
-    services.set('catalog.istioinaction:80', address);
+    services.set('catalog.istioinaction', address);
     servers.at(-1)?.on('request', (request: { headers: unknown }) => seen.push(request.headers));
     const trace = { 'x-request-id': 'r1', 'x-b3-traceid': 't1', 'x-b3-spanid': 's1', 'x-other': 'no' };
     await call(await start('istioinaction/webapp', env), '/api/catalog', { headers: trace });
@@ -156,8 +175,15 @@ describe('webapp', () => {
   it('answers 500 and says why when nobody is behind the service', async () => {
     const answer = await call(await start('istioinaction/webapp', env), '/api/catalog');
     expect(answer.status).toBe(500);
-    expect(await answer.text()).toBe(
-      'error calling Catalog service: the service catalog.istioinaction:80 has no ready endpoint\n',
+    expect(await answer.text()).toBe('error calling Catalog service: it answered 503: no healthy upstream\n');
+  });
+
+  it('answers 500 and says why when nobody answers', async () => {
+    const direct = { ...env, CATALOG_SERVICE_HOST: 'localhost', CATALOG_SERVICE_PORT: '1', no_proxy: 'localhost' };
+    const answer = await call(await start('istioinaction/webapp', direct), '/api/catalog');
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).toMatch(
+      /^error calling Catalog service: the service localhost:1 does not answer: .*ECONNREFUSED/,
     );
   });
 });
@@ -288,7 +314,7 @@ describe('bookinfo', () => {
     const address = await startAll('v1');
     services.delete('details:9080');
     const page = await (await call(address, '/productpage')).text();
-    expect(page).toContain('Error fetching product details: the service details:9080 has no ready endpoint');
+    expect(page).toContain('Error fetching product details: the service details answers 503');
     expect((await call(address, '/api/v1/products/0')).status).toBe(503);
   });
 
@@ -386,7 +412,7 @@ describe('nicholasjackson/fake-service', () => {
   });
 
   it('calls its upstreams and tells what they said', async () => {
-    services.set('api:80', await start('nicholasjackson/fake-service', { NAME: 'api' }));
+    services.set('api', await start('nicholasjackson/fake-service', { NAME: 'api' }));
     services.set('broken:9090', await start('nicholasjackson/fake-service', { ERROR_RATE: '1', ERROR_CODE: '503' }));
     const both = 'http://api, http://broken:9090/deep,grpc://other';
     const good = await start('nicholasjackson/fake-service', { UPSTREAM_URIS: 'http://api' });

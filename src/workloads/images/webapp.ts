@@ -18,7 +18,7 @@ export const webapp: SampleImage = {
       try {
         const answer = await callService(context, { host, port: Number(port), path }, request);
         if (answer.status === 404) return send(response, 404, 'application/json; charset=utf-8', answer.body);
-        if (answer.status !== 200) throw new Error(`it answered ${answer.status}`);
+        if (answer.status !== 200) throw new Error(`it answered ${answer.status}: ${answer.body.trim()}`);
         body = JSON.stringify(JSON.parse(answer.body));
       } catch (error) {
         return sendText(response, 500, `error calling Catalog service: ${(error as Error).message}\n`);

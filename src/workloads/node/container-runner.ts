@@ -21,6 +21,7 @@ import { declaredPorts } from './declared-ports.ts';
 import { ContainerConfigError, environmentOf, expand } from './environment.ts';
 import { runCommand } from './exec.ts';
 import { connects, type Probe, type ProbeTarget, probeOnce } from './probes.ts';
+import { proxyVariables } from './proxy-variables.ts';
 
 /** What a container needs of its node. */
 export interface ContainerHost {
@@ -31,6 +32,8 @@ export interface ContainerHost {
   /** The pod as the store has it now. */
   pod: () => Pod;
   ip: string;
+  /** Of the pod's proxy, where it has one. */
+  proxyUrl: string | undefined;
   clock: () => number;
   /** Something about the state has changed. */
   changed: () => void;
@@ -209,11 +212,13 @@ export class ContainerRunner {
   /** Has a runtime start it. */
   async #create(): Promise<RunningContainer> {
     const { spec } = this;
-    const { runtimes, ip, snapshot, pod, clock } = this.#host;
+    const { runtimes, ip, proxyUrl, snapshot, pod, clock } = this.#host;
     const image = spec.image ?? '';
     const runtime = await firstThatRuns(image, runtimes);
     if (runtime === undefined) throw new ImageError(this.#host.unknownImage(image));
-    const env = environmentOf(spec, pod(), ip, snapshot());
+    const own = environmentOf(spec, pod(), ip, snapshot());
+    const proxied = proxyUrl !== undefined && runtime.isolated !== true;
+    const env = proxied ? { ...proxyVariables(proxyUrl, own), ...own } : own;
     this.#environment = env;
     const log = this.#log;
     const running = await runtime.start({
@@ -231,6 +236,10 @@ export class ContainerRunner {
     this.#event('Normal', 'Pulled', `Container image "${image}" already present on machine`);
     this.#event('Normal', 'Created', `Created container: ${spec.name}`);
     this.#event('Normal', 'Started', `Started container ${spec.name}`);
+    if (proxyUrl !== undefined && !proxied) {
+      const message = `Container ${spec.name} runs with ${runtime.name}, out of reach of the pod's proxy ${proxyUrl}: its calls do not go through the mesh`;
+      this.#event('Warning', 'NoProxy', message);
+    }
     const id = `${runtime.name}://${pod().metadata.uid}-${spec.name}-${this.#restartCount}`;
     this.#become({ is: 'running', startedAt: clock(), containerID: id });
     return running;

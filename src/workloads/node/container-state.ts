@@ -4,6 +4,7 @@ import { BOUND_PORTS_ANNOTATION, boundPortsAnnotation } from '../../resources/po
 import { timestamp } from '../../resources/timestamp.ts';
 import type { Pod } from '../../resources/types.ts';
 import type { BoundPorts } from '../container-runtime.ts';
+import type { PodProxy } from '../pod-proxy.ts';
 import type { ContainerRole } from './container-runner.ts';
 
 type PodStatus = NonNullable<Pod['status']>;
@@ -44,6 +45,8 @@ export interface PodState {
   containers: readonly ContainerState[];
   /** Those that prepare it, in their order. */
   initContainers: readonly ContainerState[];
+  /** Its proxy, where it has one. */
+  proxy: Pick<PodProxy, 'url' | 'listening' | 'problem'> | undefined;
   /** It is on its way out. */
   leaving: boolean;
 }
@@ -52,7 +55,9 @@ export interface PodState {
 export function withStatus(pod: Pod, state: PodState, now: number): Pod {
   const phase = phaseOf(pod, state);
   const done = phase === 'Succeeded' || phase === 'Failed';
-  const ready = !state.leaving && !done && state.containers.every((container) => container.ready);
+  const containersReady = !state.leaving && !done && state.containers.every((container) => container.ready);
+  const { proxy } = state;
+  const ready = containersReady && proxy?.listening !== false;
   const notReady = state.containers.filter((container) => !container.ready).map(({ name }) => name);
   const because = done
     ? { reason: phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed' }
@@ -69,9 +74,10 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
   const own: [type: string, is: boolean, why: Pick<Condition, 'reason' | 'message'>][] = [
     ['PodReadyToStartContainers', !done, {}],
     ['Initialized', isInitialized, !isInitialized ? notInitialized : done && phase === 'Succeeded' ? because : {}],
-    ['Ready', ready, ready ? {} : because],
-    ['ContainersReady', ready, ready ? {} : because],
+    ['Ready', ready, ready ? {} : containersReady ? NO_PROXY : because],
+    ['ContainersReady', containersReady, containersReady ? {} : because],
     ['PodScheduled', true, {}],
+    ...(proxy === undefined ? [] : [proxyCondition(proxy)]),
   ];
   const conditions = own.map(([type, is, why]): Condition => {
     const status = is ? 'True' : 'False';
@@ -104,6 +110,24 @@ export function withStatus(pod: Pod, state: PodState, now: number): Pod {
       qosClass: qosClassOf(pod),
     },
   };
+}
+
+/** Where calls of the pod's containers go: a readiness gate in all but the pod's spec. */
+const PROXY_CONDITION = 'limen.dev/Proxy';
+
+/** As Kubernetes says it of readiness gates. */
+const NO_PROXY = {
+  reason: 'ReadinessGatesNotReady',
+  message: `corresponding condition of pod readiness gate "${PROXY_CONDITION}" is not "True".`,
+};
+
+function proxyCondition({
+  url,
+  listening,
+  problem,
+}: NonNullable<PodState['proxy']>): [type: string, is: boolean, why: Pick<Condition, 'reason' | 'message'>] {
+  const why = problem ?? (listening ? `calls to services go through ${url}` : `waiting for ${url}`);
+  return [PROXY_CONDITION, listening, { reason: listening ? 'Listening' : 'NotListening', message: why }];
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */

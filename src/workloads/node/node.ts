@@ -10,6 +10,7 @@ import { StoreWriteError } from '../../store/errors.ts';
 import type { Store, Writer } from '../../store/store.ts';
 import type { Container, ContainerRuntime } from '../container-runtime.ts';
 import type { EventRecorder, Happening } from '../events.ts';
+import type { PodProxy, StartPodProxy } from '../pod-proxy.ts';
 import { type ContainerRole, ContainerRunner } from './container-runner.ts';
 import { type PodState, withStatus } from './container-state.ts';
 
@@ -24,6 +25,8 @@ export interface NodeDependencies {
   unknownImage: (image: string) => string;
   /** An address of this machine for a pod. */
   allocateIp: () => Promise<string> | string;
+  /** Starts the proxies of pods; without it there are none. */
+  startProxy?: StartPodProxy;
   events: EventRecorder;
   clock: () => number;
   /** How long a pod that is to go still serves, milliseconds: until nobody sends to it any more. */
@@ -60,6 +63,7 @@ interface Entry {
   startedAt: number;
   containers: ContainerRunner[];
   initContainers: ContainerRunner[];
+  proxy: PodProxy | undefined;
   /** What has been said of it in the log, once each. */
   warned: Set<string>;
   /** Its way out. */
@@ -103,6 +107,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       startedAt: clock(),
       containers: [],
       initContainers: [],
+      proxy: undefined,
       warned: new Set(),
       leaving: undefined,
       started: Promise.resolve(),
@@ -115,6 +120,9 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
 
   async function begin(entry: Entry): Promise<void> {
     entry.ip ||= await deps.allocateIp();
+    if (closed || entry.leaving !== undefined) return;
+    // It starts beside the containers, which are told where it will be.
+    entry.proxy ??= await deps.startProxy?.(entry.object, entry.ip, () => change(entry));
     if (closed || entry.leaving !== undefined) return;
     const { spec: podSpec, status } = entry.object;
     const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
@@ -139,6 +147,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
           snapshot: () => store.snapshot,
           pod: () => entry.object,
           ip: entry.ip,
+          proxyUrl: entry.proxy?.url,
           clock,
           changed: () => change(entry),
           event,
@@ -209,6 +218,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
     const served = entry.containers.some(({ state }) => state.ready);
     if (served && graceMs > 0) await delay(deps.lingerMs, undefined, { signal: closing.signal }).catch(() => {});
     await stopAll(entry, closed ? CLOSE_GRACE_MS : graceMs);
+    await entry.proxy?.stop(); // what containers do last may be a call
   }
 
   /** The Pod's containers are gone: so is the Pod, unless somebody has yet to do something about it. */
@@ -285,6 +295,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       startedAt: entry.startedAt,
       containers: entry.containers.map(({ state }) => state),
       initContainers: entry.initContainers.map(({ state }) => state),
+      proxy: entry.proxy,
       leaving: entry.leaving !== undefined,
     };
   }
@@ -312,12 +323,13 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
       return (
         writing === undefined &&
         [...entries.values()].every(
-          ({ containers, initContainers, leaving }) =>
+          ({ containers, initContainers, leaving, proxy }) =>
             leaving !== undefined ||
             (containers.length > 0 &&
               initContainers.every(({ settled }) => settled) &&
               // Those of a pod whose preparation failed are not started.
-              (initContainers.some(({ state }) => !state.ready) || containers.every(({ settled }) => settled))),
+              (initContainers.some(({ state }) => !state.ready) || containers.every(({ settled }) => settled)) &&
+              (proxy === undefined || proxy.listening || proxy.problem !== undefined)),
         )
       );
     },
@@ -334,6 +346,7 @@ export function runNode(store: Store, deps: NodeDependencies): RunningNode {
           await entry.started;
           await stopAll(entry, CLOSE_GRACE_MS);
           await entry.leaving;
+          await entry.proxy?.stop();
         }),
       );
       await writing;

@@ -30,6 +30,7 @@ export function dockerRuntime(
 
   return {
     name: 'docker',
+    isolated: true,
     canRun(image) {
       if (image === '') return false;
       if (asked === undefined || clock() - asked.at > ASK_AGAIN_MS) {

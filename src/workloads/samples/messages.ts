@@ -1,6 +1,6 @@
 // What a sample's process and its supervisor tell each other over IPC.
 
-/** What a sample is to be: sent once, first. */
+/** What a sample is to be: the supervisor sends it, once. */
 export interface SampleTask {
   image: string;
   ip: string;
@@ -14,13 +14,7 @@ export interface SampleTask {
   args: string[];
 }
 
-/** Supervisor → sample. */
-export type ToSample = { type: 'task'; task: SampleTask } | { type: 'endpoints'; id: number; endpoints: string[] };
-
 /** Sample → supervisor. */
 export type FromSample =
   /** [container port, port that is listened on] each. */
-  | { type: 'listening'; ports: [number, number][] }
-  | { type: 'failed'; message: string }
-  /** Asks for the ready endpoints of a service. */
-  | { type: 'resolve'; id: number; host: string; port: number };
+  { type: 'listening'; ports: [number, number][] } | { type: 'failed'; message: string };

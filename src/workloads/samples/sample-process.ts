@@ -4,21 +4,11 @@ import { enableCompileCache } from 'node:module';
 import { basename } from 'node:path';
 import { nameProcess } from '../process-name.ts';
 import type { ListeningServer } from './listen.ts';
-import type { FromSample, SampleTask, ToSample } from './messages.ts';
+import type { FromSample, SampleTask } from './messages.ts';
 
 enableCompileCache();
-/** Questions about services that are not answered yet. */
-const questions = new Map<number, (endpoints: readonly string[]) => void>();
-let asked = 0;
-
 const given = new Promise<SampleTask>((resolve) => {
-  process.on('message', (message: ToSample) => {
-    if (message.type === 'task') resolve(message.task);
-    else {
-      questions.get(message.id)?.(message.endpoints);
-      questions.delete(message.id);
-    }
-  });
+  process.once('message', (task) => resolve(task as SampleTask));
 });
 process.once('disconnect', () => process.exit(0)); // the supervisor is gone, and its pods with it
 const ending = new Promise<void>((resolve) => {
@@ -48,7 +38,6 @@ for (const port of ports) {
     nodeName: task.nodeName,
     env: task.env,
     args: task.args,
-    resolve,
     log: (line) => console.error(line),
   });
   try {
@@ -69,14 +58,6 @@ console.log(`${repository} listens on ${serving.map(({ port }) => `${task.ip}:${
 await ending;
 await Promise.all(serving.map((server) => server.close(new AbortController().signal)));
 process.exit(0);
-
-function resolve(host: string, port: number): Promise<readonly string[]> {
-  const id = ++asked;
-  return new Promise((answer) => {
-    questions.set(id, answer);
-    tell({ type: 'resolve', id, host, port });
-  });
-}
 
 function tell(message: FromSample): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a supervisor that is gone: 'disconnect' says so

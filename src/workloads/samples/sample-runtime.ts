@@ -7,7 +7,7 @@ import type { BoundPorts, ContainerRuntime } from '../container-runtime.ts';
 import { findImage } from '../images/registry.ts';
 import { declaredPorts } from '../node/declared-ports.ts';
 import { exitOf, stopGroup } from '../process-group.ts';
-import type { FromSample, SampleTask, ToSample } from './messages.ts';
+import type { FromSample, SampleTask } from './messages.ts';
 
 /** The same file type as this one: source in a checkout, JavaScript in the built package. */
 const PROGRAM = fileURLToPath(new URL(`./sample-process${extname(import.meta.url)}`, import.meta.url));
@@ -15,14 +15,8 @@ const PROGRAM = fileURLToPath(new URL(`./sample-process${extname(import.meta.url
 /** A sample keeps next to nothing: small spaces for new objects keep the process small. */
 const NODE_FLAGS = ['--max-semi-space-size=1'];
 
-/** What samples need of the world. */
-export interface SampleDependencies {
-  /** The ready endpoints of a service as `ip:port`, by a name as a pod of that namespace would say it. */
-  resolve: (host: string, port: number, fromNamespace: string) => readonly string[];
-}
-
 /** Runs the sample images. */
-export function sampleRuntime({ resolve }: SampleDependencies): ContainerRuntime {
+export function sampleRuntime(): ContainerRuntime {
   return {
     name: 'limen',
     canRun: (image) => findImage(image) !== undefined,
@@ -47,10 +41,6 @@ export function sampleRuntime({ resolve }: SampleDependencies): ContainerRuntime
             return listening.resolve(new Map(message.ports));
           case 'failed':
             return listening.reject(new Error(message.message));
-          case 'resolve': {
-            const endpoints = [...resolve(message.host, message.port, namespace)];
-            return tell({ type: 'endpoints', id: message.id, endpoints });
-          }
         }
       });
       void exit.then(() => listening.reject(new Error('it ended before it listened')));
@@ -65,12 +55,8 @@ export function sampleRuntime({ resolve }: SampleDependencies): ContainerRuntime
         env: { ...env },
         args: [...args],
       };
-      tell({ type: 'task', task });
+      child.send(task, () => {}); // one that is gone by now says so by its exit
       return { pid: child.pid, exit, listening: listening.promise, stop: (graceMs) => stopGroup(child, exit, graceMs) };
-
-      function tell(message: ToSample): void {
-        child.send(message, () => {}); // one that is gone by now says so by its exit
-      }
     },
   };
 }

@@ -1,11 +1,20 @@
-// What a gateway's pod is to xDS and to other commands: its node id, labels, and the workload it belongs to.
+// What a pod with a proxy is to xDS and to other commands: its node id, labels, and the workload it belongs to.
 
 import type { Pod } from '../../../resources/types.ts';
 
-/** `router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local` */
-export function nodeIdOf({ metadata }: Pod, ip: string): string {
+/** A gateway's: `router~IP~POD.NAMESPACE~NAMESPACE.svc.cluster.local` */
+export function nodeIdOf(pod: Pod, ip: string): string {
+  return `router~${placeOf(pod, ip)}`;
+}
+
+/** That of a pod's sidecar. */
+export function sidecarIdOf(pod: Pod, ip: string): string {
+  return `sidecar~${placeOf(pod, ip)}`;
+}
+
+function placeOf({ metadata }: Pod, ip: string): string {
   const { name, namespace = 'default' } = metadata;
-  return `router~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`;
+  return `${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`;
 }
 
 /** `key=value` each. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Pod } from '../../../resources/types.ts';
 import type { Store } from '../../../store/store.ts';
-import { freePort, isReserved, reservePort, whyNotBindable } from '../../envoy/ports.ts';
+import { freePort, isReserved, portOrFree, reservePort, whyNotBindable } from '../../envoy/ports.ts';
 import type { EnvoyProgram } from '../../envoy/program.ts';
 import type { EnvoyFlags } from '../../envoy/run.ts';
 import { formatHostPort } from '../../host-port.ts';
@@ -97,10 +97,9 @@ export async function prepareGateways(options: UpOptions, deps: Dependencies): P
   };
 }
 
-/** The pod's own 15000; another one where pods have one address for all of them (macOS), or somebody listens on all addresses. */
+/** The pod's own 15000, if it can be had. */
 async function adminAddress(host: string): Promise<string> {
-  const free = (await whyNotBindable(host, ADMIN_PORT)) === undefined;
-  return formatHostPort({ host, port: free ? ADMIN_PORT : await freePort(host) });
+  return formatHostPort({ host, port: await portOrFree(host, ADMIN_PORT) });
 }
 
 /** The errno code why a port can't be had, or undefined. One that another gateway will bind is in use. */
