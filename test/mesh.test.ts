@@ -36,16 +36,19 @@ kind: Service
 metadata: { name: ${name}, namespace: istioinaction }
 spec: { selector: { ${selector} }, ports: [{ name: http, port: 80, targetPort: ${targetPort} }] }`;
 
-const CATALOG_V2 = `${deployment('catalog-v2', 'istioinaction/catalog:2', { labels: 'app: catalog, version: v2', port: 3000, env: { SHOW_IMAGE: 'true' } })}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: { name: catalog, namespace: istioinaction }
-spec:
-  host: catalog
-  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]`;
+const CATALOG_V2 = deployment('catalog-v2', 'istioinaction/catalog:2', {
+  labels: 'app: catalog, version: v2',
+  port: 3000,
+  env: { SHOW_IMAGE: 'true' },
+});
 
-/** Answers by the program below, one that has no proxy, and a service of which one pod always fails. */
+/** What the README shows: a DestinationRule with the two versions, and nine in ten for the first. */
+const [SUBSETS = '', SHARES = ''] =
+  /```yaml\n(# canary\.yaml\n[\s\S]*?)```/
+    .exec(readFileSync(join(import.meta.dirname, '../README.md'), 'utf8'))?.[1]
+    ?.split('---\n') ?? [];
+
+/** A program of one's own, a pod that has no proxy, and a service of which one pod always fails. */
 const OTHERS = [
   service('client', 'run: client', 8080),
   deployment('client', 'example/client'),
@@ -68,17 +71,17 @@ spec:
   hosts: [catalog]
   http:
 ${http.map((each) => `    - ${each}`).join('\n')}`;
-const v1 = '{ destination: { host: catalog, subset: v1 } }';
-const v2 = '{ destination: { host: catalog, subset: v2 } }';
+/** A destination: a version of the catalog, by so much weight. */
+const to = (subset: string, weight = 100) => `{ destination: { host: catalog, subset: ${subset} }, weight: ${weight} }`;
+const [v1, v2] = [to('v1'), to('v2')];
 
-/** A program of one's own: answers with what it gets from the URL that it is asked for. */
+/** A program of one's own: answers with what `fetch` gets from the URL that it is asked for. */
 const CLIENT = `
-import { createServer, get } from 'node:http';
+import { createServer } from 'node:http';
 createServer((request, response) => {
-  const path = new URL(request.url, 'http://localhost').searchParams.get('url');
-  const { hostname: host, port } = new URL(process.env.http_proxy);
-  const headers = { host: new URL(path).host };
-  get({ host, port, path, headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode)));
+  const url = new URL(request.url, 'http://localhost').searchParams.get('url');
+  const fail = (error) => response.writeHead(599).end(String(error.cause ?? error));
+  fetch(url).then(async (answer) => response.writeHead(answer.status).end(await answer.text()), fail);
 }).listen(process.env.PORT, process.env.HOST);
 `;
 
@@ -97,7 +100,7 @@ describeWith(['curl', 'kubectl'], `calls between pods (gateways: ${DATA_PLANE})`
     const image = `example/client=${process.execPath} ${program}`;
     limen = await Limen.up(directory, ['-f', config, '--image', image], [80, 443]);
     limen.applyFolder('coolstore');
-    limen.apply('catalog-v2.yaml', CATALOG_V2);
+    limen.apply('catalog-v2.yaml', `${CATALOG_V2}\n---\n${SUBSETS}`);
     limen.apply('others.yaml', OTHERS);
     await limen.until('all pods are ready', async () => {
       const { stdout } = await kubectl(
@@ -147,10 +150,7 @@ describeWith(['curl', 'kubectl'], `calls between pods (gateways: ${DATA_PLANE})`
   const versions = (count: number) => Promise.all(Array.from({ length: count }, () => versionOf()));
 
   it('go by routes of the mesh: all to one version by weight', async () => {
-    limen.apply(
-      'routes.yaml',
-      routes(`{ route: [{ ${v1.slice(1, -1)}, weight: 0 }, { ${v2.slice(1, -1)}, weight: 100 }] }`),
-    );
+    limen.apply('routes.yaml', routes(`{ route: [${to('v1', 0)}, ${to('v2', 100)}] }`));
     await limen.until('webapp has v2', async () => (await versionOf()) === 'v2');
     expect(new Set(await versions(20))).toEqual(new Set(['v2']));
   });
@@ -165,11 +165,8 @@ describeWith(['curl', 'kubectl'], `calls between pods (gateways: ${DATA_PLANE})`
     expect(new Set(await versions(10))).toEqual(new Set(['v1']));
   });
 
-  it('go by shares', async () => {
-    limen.apply(
-      'routes.yaml',
-      routes(`{ route: [{ ${v1.slice(1, -1)}, weight: 90 }, { ${v2.slice(1, -1)}, weight: 10 }] }`),
-    );
+  it('go by shares, as the README shows it', async () => {
+    limen.apply('routes.yaml', SHARES);
     await limen.until('webapp has v2 now and then', async () => (await versionOf()) === 'v2');
     const all: string[] = [];
     for (let round = 0; round < 5; round += 1) all.push(...(await versions(30)));
@@ -226,10 +223,19 @@ spec:
     expect(await inPod('webapp', url)).toContain('Elinor Glasses');
   });
 
-  it('know the programs of one’s own, in their own language', async () => {
+  it('are made by programs of one’s own, by the means of their language', async () => {
     expect(await inPod('webapp', 'http://client.istioinaction/?url=http://catalog.istioinaction/items')).toContain(
       'Elinor Glasses',
     );
+  });
+
+  it('are routed where a client makes a tunnel for them, and the tunnel carries what it is made for elsewhere', async () => {
+    limen.apply('routes.yaml', routes(`{ route: [${v2}] }`));
+    await limen.until('v2 alone', async () => (await versions(10)).every((version) => version === 'v2'));
+    const tunnel = ['--proxytunnel', '--noproxy', ''];
+    expect(await inPod('webapp', ...tunnel, 'http://catalog/items')).toContain('imageUrl');
+    expect(await inPod('webapp', ...tunnel, outsideUrl)).toMatch(/^outside, as 127/);
+    limen.remove('routes.yaml');
   });
 
   it('reach hosts that the mesh does not know', async () => {

@@ -88,7 +88,7 @@ describeWith(['curl', 'kubectl'], 'the terminals that the README shows', () => {
       code: 0,
       stdout: expect.stringMatching(/\S/),
       // Which proxy it is, where the command does not say.
-      stderr: expect.stringMatching(/^(\(\S+, the only proxy\)\n)?$/),
+      stderr: expect.stringMatching(/^(\(\S+, the only gateway\)\n)?$/),
     });
   });
 });

@@ -147,7 +147,7 @@ describeWith(['curl'], 'a running limen up', () => {
     await running.until('the pods run', () => running.output.match(/pod runs/g)?.length === 3); // the gateway's too
     const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(instance().pid)]);
     const children = stdout.trim().split(/\s+/).map(Number);
-    expect(children).toHaveLength(3);
+    expect(children).toHaveLength(4); // a gateway, the pods' proxies, two containers
     process.kill(instance().pid, 'SIGKILL');
     await running.until('they are gone', () => !children.some(isRunning));
   });

@@ -3,6 +3,9 @@
 /** The cluster for what must lead nowhere. */
 export const BLACK_HOLE_CLUSTER_NAME = 'BlackHoleCluster';
 
+/** The cluster of a sidecar that leads to the sidecar itself. */
+export const SELF_CLUSTER_NAME = 'SelfCluster';
+
 /** The cluster for hosts that no service has. */
 export const PASSTHROUGH_CLUSTER_NAME = 'PassthroughCluster';
 

@@ -11,6 +11,7 @@ import {
 import {
   type Cluster,
   Cluster_EdsClusterConfigSchema,
+  Cluster_OriginalDstLbConfigSchema,
   ClusterSchema,
   Cluster_DiscoveryType as DiscoveryType,
   Cluster_DnsLookupFamily as DnsLookupFamily,
@@ -26,7 +27,7 @@ import {
   HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
 } from '../xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import { BLACK_HOLE_CLUSTER_NAME, clusterName, PASSTHROUGH_CLUSTER_NAME } from './cluster-name.ts';
+import { BLACK_HOLE_CLUSTER_NAME, clusterName, PASSTHROUGH_CLUSTER_NAME, SELF_CLUSTER_NAME } from './cluster-name.ts';
 import { configPath } from './config-metadata.ts';
 import { adsConfigSource } from './config-source.ts';
 import type { MergedDestinationRule } from './destination-rules.ts';
@@ -123,6 +124,19 @@ export const PASSTHROUGH_CLUSTER: Cluster = create(ClusterSchema, {
   circuitBreakers: unlimited(),
 });
 resolveByRequest(PASSTHROUGH_CLUSTER);
+
+/**
+ * The sidecar itself: what comes through a tunnel to a service is HTTP, and its routes hold for it. The route says in a header where it listens,
+ * so that all replicas have the same cluster.
+ */
+export const SELF_CLUSTER: Cluster = create(ClusterSchema, {
+  name: SELF_CLUSTER_NAME,
+  connectTimeout: seconds(CONNECT_TIMEOUT_SECONDS),
+  lbPolicy: LbPolicy.CLUSTER_PROVIDED,
+  clusterDiscoveryType: { case: 'type', value: DiscoveryType.ORIGINAL_DST },
+  lbConfig: { case: 'originalDstLbConfig', value: create(Cluster_OriginalDstLbConfigSchema, { useHttpHeader: true }) },
+  circuitBreakers: unlimited(),
+});
 
 function buildClusters(
   service: MeshService,

@@ -11,6 +11,7 @@ import {
   BLACK_HOLE_CLUSTER,
   clustersOf,
   PASSTHROUGH_CLUSTER,
+  SELF_CLUSTER,
   type UpstreamCredential,
   visibleServices,
 } from './clusters.ts';
@@ -57,7 +58,8 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
     );
     endpoints.set(name, encodeResource(name, ClusterLoadAssignmentSchema, assignment));
   }
-  const fixed = node.type === 'sidecar' ? [BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER] : [BLACK_HOLE_CLUSTER];
+  const fixed =
+    node.type === 'sidecar' ? [BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, SELF_CLUSTER] : [BLACK_HOLE_CLUSTER];
   for (const message of fixed) clusters.set(message.name, encodeResource(message.name, ClusterSchema, message));
 
   const gateways = gatewaysOf(context, node);

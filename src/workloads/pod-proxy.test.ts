@@ -77,7 +77,13 @@ describe('a pod with a proxy', () => {
     cluster.store.put(deployment({ env: { no_proxy: '.example' } }));
     run();
     await cluster.until(() => environments.length === 1);
-    expect(environments[0]).toEqual({ http_proxy: proxy?.url, HTTP_PROXY: proxy?.url, no_proxy: '.example' });
+    expect(environments[0]).toEqual({
+      HOSTNAME: cluster.pods()[0]?.metadata.name,
+      http_proxy: proxy?.url,
+      HTTP_PROXY: proxy?.url,
+      NODE_USE_ENV_PROXY: '1',
+      no_proxy: '.example',
+    });
   });
 
   it('is ready only once its proxy listens, and stays so', async () => {
@@ -109,7 +115,7 @@ describe('a pod with a proxy', () => {
     cluster.store.put(deployment());
     run({ isolated: true });
     await cluster.until(() => condition('ContainersReady')?.status === 'True');
-    expect(environments[0]).toEqual({});
+    expect(environments[0]).toEqual({ HOSTNAME: cluster.pods()[0]?.metadata.name });
     expect(cluster.warnings()).toEqual([
       `Container app runs with fake, out of reach of the pod's proxy ${proxy?.url}: its calls do not go through the mesh`,
     ]);

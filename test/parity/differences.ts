@@ -13,7 +13,10 @@ export interface KnownDifference {
 export const DIFFERENCES: readonly KnownDifference[] = [
   {
     reason: "the system's resolver says why a name is unknown, with its code; Envoy has c-ares and its words",
-    rows: ['sidecar / other hosts / a name that DNS does not know'],
+    rows: [
+      'sidecar / other hosts / a name that DNS does not know',
+      'sidecar / other hosts / a tunnel to a name that DNS does not know',
+    ],
     fields: ['log[0].response_code_details'],
   },
   {

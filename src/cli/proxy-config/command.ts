@@ -111,7 +111,7 @@ const TABLES: readonly TableCommand[] = [
 ];
 
 const WORKLOAD_HELP = `
-WORKLOAD is deploy/NAME, pod/NAME or a pod's name, each with .NAMESPACE or not; without it, the only proxy there is.`;
+WORKLOAD is deploy/NAME, pod/NAME or a pod's name, each with .NAMESPACE or not; without it, the only gateway there is.`;
 
 /**
  * Adds `proxy-config` and its sub-commands to the command line. Their actions throw an Error for the user.

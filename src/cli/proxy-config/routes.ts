@@ -28,8 +28,8 @@ export function filterRoutes(routes: readonly RouteConfiguration[], filter: Rout
 }
 
 /**
- * The table, header first. A virtual host without routes answers everything with 404, and says so; a route to istiod's PassthroughCluster
- * is left out.
+ * The table, header first. A virtual host without routes answers everything with 404, and says so; routes to istiod's PassthroughCluster
+ * are left out, and those for tunnels, which stand beside each host of a sidecar.
  */
 export function routeRows(routes: readonly RouteConfiguration[], { verbose, named = false }: RouteTable): Row[] {
   const nameOf = (route: RouteConfiguration) => (named ? `route/${route.name}` : route.name);
@@ -42,7 +42,7 @@ export function routeRows(routes: readonly RouteConfiguration[], { verbose, name
       const start = [nameOf(configuration), host.name, describeDomains(host)];
       if (host.routes.length === 0) rows.push([...start, '/*', '404']);
       for (const route of host.routes) {
-        if (isPassthrough(route)) continue;
+        if (isPassthrough(route) || route.match?.pathSpecifier.case === 'connectMatcher') continue;
         rows.push([...start, describeMatch(route.match), describeManagement(route.metadata)]);
       }
     }
@@ -64,12 +64,18 @@ function compareRoutes(a: RouteConfiguration, b: RouteConfiguration): number {
 function describeDomains({ domains }: VirtualHost): string {
   if (domains.length <= 1) return domains[0] ?? '';
   const withoutPort = domains.filter((domain) => !domain.includes(':') || domain.endsWith(']'));
-  const all = new Set(withoutPort);
+  // A port that the names alone do not mean stands behind each.
+  const port = withoutPort.length > 0 ? '' : (/:\d+$/.exec(domains[0] ?? '')?.[0] ?? '');
+  const hosts = port === '' ? withoutPort : domains.map((domain) => domain.slice(0, -port.length));
+  const all = new Set(hosts);
   const repeats = (domain: string, suffix: string) =>
     domain.endsWith(suffix) && all.has(domain.slice(0, -suffix.length));
-  const shown = withoutPort.filter((domain) => !repeats(domain, '.svc.cluster.local') && !repeats(domain, '.svc'));
+  const shown = hosts.filter((domain) => !repeats(domain, '.svc.cluster.local') && !repeats(domain, '.svc'));
   if (shown.length === 0) return domains.join(', ');
-  const first = shown.slice(0, MOST_DOMAINS).join(', ');
+  const first = shown
+    .slice(0, MOST_DOMAINS)
+    .map((host) => host + port)
+    .join(', ');
   return shown.length > MOST_DOMAINS ? `${first} + ${shown.length - MOST_DOMAINS} more...` : first;
 }
 

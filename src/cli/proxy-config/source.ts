@@ -8,7 +8,7 @@ import type { ConfigDump } from '../../xds/gen/envoy/admin/v3/config_dump_pb.js'
 import { jsonToMessage, parseConfigDump } from '../../xds/json.ts';
 import { limenHome, readInstance } from '../instance.ts';
 import { jsonErrorPlace } from './json-place.ts';
-import { proxyName, selectProxy } from './workload.ts';
+import { isGateway, proxyName, selectProxy } from './workload.ts';
 
 /** What a command touches of the world outside. */
 export interface Io {
@@ -54,7 +54,7 @@ export function openSource(workload: string | undefined, options: SourceOptions,
   const { proxies } = readInstance(limenHome(io.env, options.home));
   const proxy = selectProxy(proxies, workload, options.namespace);
   const name = proxyName(proxy);
-  if (workload === undefined) io.stderr(`(${name}, the only proxy)\n`);
+  if (workload === undefined) io.stderr(`(${name}, the only ${isGateway(proxy) ? 'gateway' : 'proxy'})\n`);
   return { name, isFile: false, read: (path) => readAdmin(proxy.admin, path, name, io) };
 }
 

@@ -38,6 +38,13 @@ describe('a proxy is meant by', () => {
     expect(selectProxy([ingress, mine], undefined, 'istioinaction')).toBe(mine);
   });
 
+  it('nothing, where there is only one gateway: the others are proxies of pods', () => {
+    const gateway = { ...ingress, nodeId: 'router~127.1.1.2~a.istio-system~x' };
+    const sidecar = { ...mine, nodeId: 'sidecar~127.1.1.3~b.istioinaction~x' };
+    expect(selectProxy([sidecar, gateway, { ...twin, nodeId: sidecar.nodeId }], undefined, undefined)).toBe(gateway);
+    expect(selectProxy([sidecar, gateway], undefined, 'istioinaction')).toBe(sidecar);
+  });
+
   it('the name of a workload with several pods: the first of them', () => {
     const second = proxy('istio-ingressgateway', 'istio-system', 'istio-ingressgateway-7d5f8c-fghij');
     expect(selectProxy([ingress, second, mine], 'deploy/istio-ingressgateway', 'istio-system')).toBe(ingress);

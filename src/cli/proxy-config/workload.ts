@@ -19,7 +19,7 @@ const KINDS: Readonly<Record<string, 'workload' | 'pod'>> = {
 
 /**
  * Finds the proxy.
- * @param argument `[TYPE/]NAME[.NAMESPACE]`; undefined means the only proxy there is
+ * @param argument `[TYPE/]NAME[.NAMESPACE]`; undefined means the only gateway there is, or the only proxy
  * @param namespace what `-n` says; a namespace in the argument wins. With neither, a name that exists in one namespace only is found.
  * @throws Error for the user that lists what exists
  */
@@ -30,7 +30,9 @@ export function selectProxy(
 ): InstanceProxy {
   if (argument === undefined) {
     const candidates = proxies.filter((proxy) => namespace === undefined || proxy.namespace === namespace);
-    if (candidates.length === 1) return candidates[0] as InstanceProxy;
+    const gateways = candidates.filter(isGateway);
+    const [only, ...more] = gateways.length > 0 ? gateways : candidates;
+    if (only !== undefined && more.length === 0) return only;
     const where = namespace === undefined ? '' : ` in namespace ${namespace}`;
     throw new Error(
       candidates.length === 0
@@ -54,6 +56,11 @@ export function selectProxy(
   if (found.length > 1) throw new Error(`${argument} could be any of several proxies; ${listing(found)}`);
   const where = namespace === undefined || dot > 0 ? '' : ` in namespace ${namespace}`;
   throw new Error(`there is no ${argument}${where}; ${listing(proxies)}`);
+}
+
+/** The others are pods' sidecars. */
+export function isGateway({ nodeId }: InstanceProxy): boolean {
+  return nodeId.startsWith('router~');
 }
 
 function isSameWorkload(one: InstanceProxy, other: InstanceProxy): boolean {

@@ -12,7 +12,7 @@ import {
   VirtualHostSchema,
 } from '../../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
-import { clusterName, PASSTHROUGH_CLUSTER_NAME } from '../cluster-name.ts';
+import { clusterName, PASSTHROUGH_CLUSTER_NAME, SELF_CLUSTER_NAME } from '../cluster-name.ts';
 import { visibleServices } from '../clusters.ts';
 import { seconds } from '../duration.ts';
 import { hostNames } from '../mesh/host-names.ts';
@@ -25,6 +25,7 @@ import { isHttp } from '../registry/protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { routeMatch } from '../routes/match.ts';
 import { type BuiltRouteConfiguration, MAX_DIRECT_RESPONSE_BODY_BYTES } from '../routes/route-configuration.ts';
+import { connectRoute } from './connect.ts';
 import { HTTP_PROXY_ROUTE } from './listener.ts';
 
 /** The port that a URL of the form `http://host/` means. */
@@ -60,7 +61,10 @@ export function httpProxyRoutes(context: PushContext, node: ProxyNode, listenerP
           name,
           domains: names,
           // A VirtualService none of whose routes is for this workload is as good as none.
-          routes: built.routes.length > 0 ? [...built.routes] : [defaultRoute(cluster ?? '', hostname, port)],
+          routes: [
+            CONNECT_TO_SELF,
+            ...(built.routes.length > 0 ? built.routes : [defaultRoute(cluster ?? '', hostname, port)]),
+          ],
           includeRequestAttemptCount: true,
         }),
       ),
@@ -149,6 +153,9 @@ function othersOf({ outboundTrafficPolicy }: MeshConfig): VirtualHost {
   return outboundTrafficPolicy === 'ALLOW_ANY' ? ALLOW_ANY : BLOCK_ALL;
 }
 
+/** A tunnel to a service carries HTTP, as far as is known here: what comes through it is routed like all else. */
+const CONNECT_TO_SELF = connectRoute(SELF_CLUSTER_NAME, { 'x-envoy-original-dst-host': '%DOWNSTREAM_LOCAL_ADDRESS%' });
+
 const ALLOW_ANY = catchAll('allow_any', {
   case: 'route',
   value: create(RouteActionSchema, {
@@ -157,6 +164,7 @@ const ALLOW_ANY = catchAll('allow_any', {
     maxGrpcTimeout: seconds(0),
   }),
 });
+ALLOW_ANY.routes.unshift(connectRoute(PASSTHROUGH_CLUSTER_NAME));
 
 /** Who asks a sidecar for a sidecar would send it round in circles. */
 function itself(port: number): VirtualHost {

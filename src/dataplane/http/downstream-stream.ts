@@ -24,6 +24,6 @@ export interface DownstreamStream {
   abort(): void;
   pauseRequest(): void;
   resumeRequest(): void;
-  /** Sends the 101; from now on bytes go both ways unframed. */
-  startTunnel(headers: HeaderList): void;
+  /** Sends the 101, or the 200 to CONNECT; from now on bytes go both ways unframed. */
+  startTunnel(status: 101 | 200, headers: HeaderList): void;
 }

@@ -7,9 +7,10 @@ import { ResponseFlag, raise } from '../stream-info.ts';
 import { admit } from './admission.ts';
 import { sample } from './b3-tracing.ts';
 import { chooseTarget } from './choose-target.ts';
+import { ConnectTunnel } from './connect-tunnel.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import { type FilteredExchange, type StreamFilter, WAIT } from './filters/http-filter.ts';
-import type { ForwardedExchange } from './forwarded-exchange.ts';
+import type { ForwardedExchange, Forwarder } from './forwarded-exchange.ts';
 import { Forwarding } from './forwarding.ts';
 import { grpcReply, isGrpcRequest } from './grpc-reply.ts';
 import type { HcmConfig } from './hcm-config.ts';
@@ -64,7 +65,7 @@ export class Exchange
   #filters: StreamFilter[] | undefined = undefined;
   /** The filter that goes on once the one before it has waited; 0: none has. */
   #nextFilter = 0;
-  #forwarding: Forwarding | undefined = undefined;
+  #forwarding: Forwarder | undefined = undefined;
   #timeouts: Timeouts<'request' | 'stream-idle' | 'duration'> | undefined = undefined;
   #streamIdleMs = 0;
 
@@ -117,8 +118,10 @@ export class Exchange
     if (request.scheme !== 'https' && (requireTls === 'all' || (requireTls === 'external' && !request.internal))) {
       return redirectToHttps(request);
     }
-    // CONNECT asks for a tunnel, which only a connect_matcher route gives; none can be configured.
-    const route = request.method === 'CONNECT' ? undefined : virtualHost.match(request);
+    // CONNECT asks for a tunnel, which only a connect_matcher route gives; over HTTP/2 there are none.
+    const isConnect = request.method === 'CONNECT';
+    const tunnels = isConnect && request.protocol !== 'HTTP/2';
+    const route = tunnels ? virtualHost.matchConnect(request) : isConnect ? undefined : virtualHost.match(request);
     if (route === undefined) return routeNotFound(request.method);
 
     this.#matched = new MatchedRoute(table, virtualHost, route);
@@ -168,7 +171,10 @@ export class Exchange
     const { action } = route;
     if (action.kind !== 'forward') return this.#withRouteHeaders(routeReply(this.request, route, action));
 
-    const forwarding = new Forwarding(this, matched, action);
+    const forwarding =
+      this.request.method === 'CONNECT'
+        ? new ConnectTunnel(this, matched, action)
+        : new Forwarding(this, matched, action);
     this.#forwarding = forwarding;
     if (this.#nextFilter === 0) this.#armRouteTimeouts(action, forwarding.timeoutMs);
     // Last, since a response (a local one too) may come back before it returns.
@@ -258,14 +264,14 @@ export class Exchange
     this.#downstream.sendHead(status, headers, ended);
   }
 
-  respondTunnel(headers: HeaderList): void {
+  respondTunnel(status: 101 | 200, headers: HeaderList): void {
     const { config } = this;
     this.#state = State.Tunnel;
     config.stats.downstream_cx_upgrades_total.value += 1;
     config.stats.downstream_cx_upgrades_active.value += 1;
     this.#encode(headers);
     completeResponseHeaders(headers, this.request.headers, config, this.record.upstreamFirstByteTime);
-    this.#downstream.startTunnel(headers);
+    this.#downstream.startTunnel(status, headers);
   }
 
   // The filters once more, on the way back.
@@ -317,7 +323,8 @@ export class Exchange
     if (counter !== undefined) config.stats[counter].value += 1;
     this.#encode(headers);
     completeResponseHeaders(headers, request.headers, config, config.services.now());
-    if (reply.close) this.#downstream.closeAfterResponse = true;
+    // Who asked for a tunnel gets no second chance on its connection: what follows may be the tunnel already.
+    if (reply.close || request.method === 'CONNECT') this.#downstream.closeAfterResponse = true;
     if (this.#state === State.Starting) this.#leaveBodyUnread();
     this.#countEarlyResponse();
     const sent = grpc ? '' : text;

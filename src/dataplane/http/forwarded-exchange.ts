@@ -21,8 +21,8 @@ export interface ForwardedExchange {
   respondInformational(status: number, headers: HeaderList): void;
   /** The final head; the client's headers are still to be added. `ended`: it has no body. */
   respondHead(status: number, headers: HeaderList, ended: boolean): void;
-  /** The answer to an upgrade: bytes go both ways from here on. */
-  respondTunnel(headers: HeaderList): void;
+  /** The answer to an upgrade (101) or to CONNECT (200): bytes go both ways from here on. */
+  respondTunnel(status: 101 | 200, headers: HeaderList): void;
   /** @returns false when the client is slower: wait for `onDownstreamDrain` */
   respondBody(bytes: Buffer): boolean;
   /** All of one read was handed over. */
@@ -34,4 +34,20 @@ export interface ForwardedExchange {
   abort(details: string, flag: number): void;
   /** Something came from the upstream: the stream is not idle. */
   touch(): void;
+}
+
+/** What carries a request to its upstream: as a request, or as the bytes of a tunnel. */
+export interface Forwarder {
+  /** How long the whole response may take, in milliseconds; 0: for ever. */
+  readonly timeoutMs: number;
+  /** Call once. A response (a local one too) may come back before it returns. */
+  start(): void;
+  onRequestData(bytes: Buffer): void;
+  onRequestComplete(): void;
+  /** The client takes more again. */
+  onDownstreamDrain(): void;
+  /** Counts a local reply that is the upstream's fault among its responses. */
+  countResponse(status: number): void;
+  /** The exchange is over, one way or the other: gives back all that is held. */
+  close(): void;
 }

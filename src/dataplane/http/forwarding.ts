@@ -7,11 +7,10 @@ import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
-import type { DynamicForwardProxy } from '../upstream/dynamic-forward-proxy.ts';
 import { Attempts } from './attempts.ts';
 import { injectSpan, type TraceContext, traceContext } from './b3-tracing.ts';
 import { removeHopByHop } from './connection-header.ts';
-import type { ForwardedExchange } from './forwarded-exchange.ts';
+import type { ForwardedExchange, Forwarder } from './forwarded-exchange.ts';
 import type { ResponseHead } from './head-parser.ts';
 import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
@@ -26,6 +25,7 @@ import {
   upstreamTimeout,
 } from './local-reply.ts';
 import { drawMirrors, Mirroring } from './mirroring.ts';
+import { hostNamedBy } from './named-host.ts';
 import { setServiceTime, switchingHeaders } from './response-headers.ts';
 import { Retries } from './retries.ts';
 import { type MatchedRoute, mutateRequest, mutateResponse } from './route-mutations.ts';
@@ -37,7 +37,7 @@ import { rewriteHost, rewritePath, rewrittenHost } from './upstream-request.ts';
 const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 
 /** Forwards one request. Used once. */
-export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back-off'> {
+export class Forwarding implements Forwarder, AttemptOwner, TimeoutOwner<'response' | 'back-off'> {
   readonly #exchange: ForwardedExchange;
   readonly #matched: MatchedRoute;
   readonly #action: ForwardAction;
@@ -110,8 +110,19 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     const { retry } = this.#policy;
     body.keep = retry.on !== 0 && retry.numRetries > 0;
     if (action.mirrors.length > 0 && upgrade === '') this.#mirror();
-    if (cluster.dynamicForwardProxy === undefined) this.#try();
-    else this.#lookUp(cluster.dynamicForwardProxy);
+    hostNamedBy(request, cluster, {
+      found: (host) => {
+        this.#namedHost = host;
+        if (!this.#over) this.#try();
+      },
+      unknown: (reason) => {
+        if (!this.#over) exchange.reply(dnsResolutionFailed(reason));
+      },
+      failed: (error) => {
+        config.services.log.error({ err: error }, 'a request whose host was looked up failed');
+        if (!this.#over) exchange.abort('internal_error', ResponseFlag.LocalReset);
+      },
+    });
     if (body.ended) this.#mirroring?.send();
   }
 
@@ -121,25 +132,6 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     if (mirrors.length === 0) return;
     const forward = (...copy: ConstructorParameters<typeof Forwarding>) => new Forwarding(...copy);
     this.#mirroring = new Mirroring(exchange, this.#action, mirrors, this.#policy.timeoutMs, forward);
-  }
-
-  // The host that the request names may have to be asked of DNS first.
-  #lookUp(hosts: DynamicForwardProxy): void {
-    const found = hosts.hostOf(this.#exchange.request.authority);
-    const go = (host: Host) => {
-      this.#namedHost = host;
-      if (!this.#over) this.#try();
-    };
-    const fail = ({ code = 'no address' }: NodeJS.ErrnoException) => {
-      if (!this.#over) this.#exchange.reply(dnsResolutionFailed(code.replaceAll(' ', '_')));
-    };
-    if (!(found instanceof Promise)) go(found);
-    else
-      found.then(go, fail).catch((error: unknown) => {
-        // A fault of ours costs the request, never the process.
-        this.#exchange.config.services.log.error({ err: error }, 'a request whose host was looked up failed');
-        this.#exchange.abort('lookup_failed', ResponseFlag.LocalReset);
-      });
   }
 
   /** More of the body. */
@@ -309,7 +301,7 @@ export class Forwarding implements AttemptOwner, TimeoutOwner<'response' | 'back
     if (status === 101) {
       switchingHeaders(headers);
       this.#addRouteHeaders(headers);
-      exchange.respondTunnel(headers);
+      exchange.respondTunnel(101, headers);
       return;
     }
     if ((headers.seen & Known.Upgrade) !== 0) headers.remove('upgrade');

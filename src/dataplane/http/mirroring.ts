@@ -137,6 +137,7 @@ class RequestCopy implements ForwardedExchange {
     const matched = new MatchedRoute(PLAIN_TABLE, PLAIN_HOST, {
       name: '',
       path: { all: true, exact: undefined, matches: () => true, matchedLength: () => 0 },
+      isConnect: false,
       conditions: [],
       action,
       requestMutation: undefined,

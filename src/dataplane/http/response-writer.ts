@@ -74,9 +74,9 @@ export class ResponseWriter {
   }
 
   /** Writes the head of a tunnel, with its Connection header in `headers`. */
-  writeSwitching(headers: HeaderList): void {
+  writeSwitching(status: 101 | 200, headers: HeaderList): void {
     this.#chunked = false;
-    this.#socket.write(`${statusLine(101, this.#minorVersion)}${headerLines(headers)}\r\n`, 'latin1');
+    this.#socket.write(`${statusLine(status, this.#minorVersion)}${headerLines(headers)}\r\n`, 'latin1');
   }
 
   /**

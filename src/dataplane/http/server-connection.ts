@@ -369,9 +369,9 @@ export class ServerConnection implements DownstreamStream, ConnectionTimeoutOwne
     this.#linger();
   }
 
-  startTunnel(headers: HeaderList): void {
+  startTunnel(status: 101 | 200, headers: HeaderList): void {
     this.#state = State.Tunnel;
-    this.#writer.writeSwitching(headers);
+    this.#writer.writeSwitching(status, headers);
     const ahead = this.#ahead;
     if (ahead === undefined) return;
     this.#ahead = undefined;

@@ -61,9 +61,11 @@ export function compileRoute(
   }
   if (match.tlsContext !== undefined) throw new ConfigError(`${field}.match.tls_context: not supported`);
   if (match.dynamicMetadata.length > 0) throw new ConfigError(`${field}.match.dynamic_metadata: not supported`);
+  checkConnect(route, field);
   return {
     name: route.name,
     path: compilePathMatcher(match, `${field}.match`),
+    isConnect: match.pathSpecifier.case === 'connectMatcher',
     conditions,
     action: compileAction(route, virtualHost, field, maxDirectBody),
     requestMutation: compileHeaderMutation(
@@ -80,6 +82,18 @@ export function compileRoute(
     operation: route.decorator?.operation ?? '',
     propagateOperation: route.decorator !== undefined && route.decorator.propagate !== false,
   };
+}
+
+/** Tunnels end here: CONNECT is not passed on to another proxy. */
+function checkConnect({ match, action }: Route, field: string): void {
+  if (match?.pathSpecifier.case !== 'connectMatcher' || action.case !== 'route') return;
+  const upgrade = action.value.upgradeConfigs.find(({ upgradeType }) => upgradeType.toUpperCase() === 'CONNECT');
+  if (upgrade?.connectConfig === undefined || upgrade.enabled === false)
+    throw new ConfigError(
+      `${field}.route.upgrade_configs: expected CONNECT with a connect_config, for connect_matcher`,
+    );
+  if (upgrade.connectConfig.proxyProtocolConfig !== undefined || upgrade.connectConfig.allowPost)
+    throw new ConfigError(`${field}.route.upgrade_configs: connect_config: its fields are not supported`);
 }
 
 function compileAction(

@@ -61,9 +61,12 @@ export function compilePathMatcher(match: RouteMatch, field: string): PathMatche
         all: false,
       };
     }
+    // CONNECT alone has no path; other requests are not looked for here.
+    case 'connectMatcher':
+      return { matches: () => false, matchedLength: () => 0, exact: undefined, all: false };
     default:
       throw new ConfigError(
-        `${field}: ${specifier.case ?? 'no path specifier'} is not supported; use prefix, path, path_separated_prefix or safe_regex`,
+        `${field}: ${specifier.case ?? 'no path specifier'} is not supported; use prefix, path, path_separated_prefix, safe_regex or connect_matcher`,
       );
   }
 }

@@ -68,6 +68,8 @@ export interface DirectResponseAction {
 export interface CompiledRoute {
   readonly name: string;
   readonly path: PathMatcher;
+  /** It is for CONNECT, and for nothing else. */
+  readonly isConnect: boolean;
   /** Headers, query parameters and runtime fraction; empty for most routes. */
   readonly conditions: readonly RequestPredicate[];
   readonly action: ForwardAction | RedirectRouteAction | DirectResponseAction;

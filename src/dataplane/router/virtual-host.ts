@@ -77,6 +77,11 @@ export class CompiledVirtualHost {
     this.#others = others;
   }
 
+  /** The first route for CONNECT; undefined when there is none. */
+  matchConnect(request: RouteRequest): CompiledRoute | undefined {
+    return this.routes.find((route) => route.isConnect && matchesConditions(route, request));
+  }
+
   /** The first route, in configured order, that matches; undefined when none does. */
   match(request: RouteRequest): CompiledRoute | undefined {
     const path = withoutQuery(request.path);

@@ -5,8 +5,9 @@ import type { DownstreamConnection } from '../connection.ts';
 import type { DataplaneServices } from '../services.ts';
 import { type AccessLogger, connectionRecord, NO_FLAGS, ResponseFlag, raise, type StreamInfo } from '../stream-info.ts';
 import type { TimerEntry } from '../timer-wheel.ts';
-import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
+import type { UpstreamCluster } from '../upstream/cluster-set.ts';
 import { connectFailure } from '../upstream/connect-failure.ts';
+import { countConnection } from '../upstream/count-connection.ts';
 import type { TcpProxyStats } from './tcp-proxy.ts';
 import type { TcpProxyConfig } from './tcp-proxy-config.ts';
 
@@ -225,20 +226,4 @@ export class TcpSession {
     this.#info.durationMs = now() - this.#info.startTime;
     this.#logger.log(this.#info);
   }
-}
-
-/** Keeps the cluster's and the host's numbers of one upstream connection, from now to its end. */
-function countConnection(cluster: UpstreamCluster, host: Host, socket: Socket): void {
-  const { stats } = cluster;
-  cluster.connectionsActive += 1;
-  stats.upstream_cx_total.value += 1;
-  stats.upstream_cx_active.value += 1;
-  host.stats.cx_total += 1;
-  host.stats.cx_active += 1;
-  socket.on('close', () => {
-    cluster.connectionsActive -= 1;
-    stats.upstream_cx_active.value -= 1;
-    stats.upstream_cx_destroy.value += 1;
-    host.stats.cx_active -= 1;
-  });
 }

@@ -137,7 +137,7 @@ export class ClusterSet {
       if (known !== undefined) setHosts(cluster, known);
     } else if (discovery === Cluster_DiscoveryType.STATIC) {
       setHosts(cluster, inline);
-    } else if (cluster.dynamicForwardProxy === undefined && discovery !== Cluster_DiscoveryType.ORIGINAL_DST) {
+    } else if (cluster.requestHosts === undefined && discovery !== Cluster_DiscoveryType.ORIGINAL_DST) {
       entry.dns = new DnsDiscovery(cluster, inline, discovery === Cluster_DiscoveryType.LOGICAL_DNS);
       entry.dns.start();
     }

@@ -12,7 +12,13 @@ import type { CompiledSecret } from '../tls/secrets.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
 import type { Resolve } from './dns-lookup.ts';
 import { durationMs } from './duration.ts';
-import { DynamicForwardProxy, dnsCacheOptions, parseAuthority } from './dynamic-forward-proxy.ts';
+import {
+  DNS_CACHE_DEFAULTS,
+  DynamicForwardProxy,
+  dnsCacheOptions,
+  originalDestinationHeader,
+  parseAuthority,
+} from './dynamic-forward-proxy.ts';
 import type { Host } from './host.ts';
 import { HttpPool } from './http-pool.ts';
 import { LeastRequest, type LoadBalancer, RandomChoice, RoundRobin } from './load-balancer.ts';
@@ -46,6 +52,13 @@ export interface Limits {
   readonly maxRetries: number;
 }
 
+/** Where requests name their hosts. */
+export interface RequestHosts {
+  /** The header that has the name; '' for the authority. */
+  readonly header: string;
+  readonly hosts: DynamicForwardProxy;
+}
+
 // Tries to find a host outside `exclude` before giving the last one chosen.
 const MAX_EXCLUDE_TRIES = 16;
 
@@ -60,7 +73,7 @@ export class UpstreamCluster {
   #hosts: readonly Host[] = [];
   #balancer: LoadBalancer = new RoundRobin([], 0);
   #stats: ClusterStats | undefined = undefined;
-  readonly #dynamicForwardProxy: DynamicForwardProxy | undefined;
+  readonly #requestHosts: RequestHosts | undefined;
   connectTimeoutMs = 5000;
   /** 0: upstream connections are kept as long as the upstream keeps them. */
   idleTimeoutMs = 3_600_000;
@@ -80,14 +93,16 @@ export class UpstreamCluster {
     this.#config = config;
     this.configure(config);
     const options = dnsCacheOptions(config);
-    if (options === undefined) return;
-    this.#dynamicForwardProxy = new DynamicForwardProxy({
-      options,
+    const header = originalDestinationHeader(config);
+    if (options === undefined && header === undefined) return;
+    const hosts = new DynamicForwardProxy({
+      options: options ?? DNS_CACHE_DEFAULTS,
       resolve: deps.resolve,
       now: deps.now,
       defaultPort: () => (this.#config.transportSocket === undefined ? 80 : 443),
-      setHosts: (hosts) => this.setHosts(hosts),
+      setHosts: (all) => this.setHosts(all),
     });
+    this.#requestHosts = { header: header ?? '', hosts };
   }
 
   get config(): Cluster {
@@ -104,8 +119,8 @@ export class UpstreamCluster {
   }
 
   /** Finds the host of a request where that is the one it names; undefined where `chooseHost` does. */
-  get dynamicForwardProxy(): DynamicForwardProxy | undefined {
-    return this.#dynamicForwardProxy;
+  get requestHosts(): RequestHosts | undefined {
+    return this.#requestHosts;
   }
 
   /** All hosts, healthy or not. */

@@ -3,7 +3,11 @@
 
 import { isIP } from 'node:net';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Cluster, Cluster_DnsLookupFamily } from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+} from '../../xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterConfigSchema } from '../../xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import { ConfigError } from '../connection.ts';
 import { lookup, type Resolve } from './dns-lookup.ts';
@@ -19,9 +23,14 @@ export interface DnsCacheOptions {
   readonly maxHosts: number;
 }
 
+/** Envoy's. */
+export const DNS_CACHE_DEFAULTS: DnsCacheOptions = {
+  family: Cluster_DnsLookupFamily.AUTO,
+  refreshMs: 60_000,
+  maxHosts: 1024,
+};
+
 const TYPE = 'envoy.clusters.dynamic_forward_proxy';
-const REFRESH_MS = 60_000;
-const MAX_HOSTS = 1024;
 
 /**
  * Reads the cluster's options.
@@ -38,9 +47,20 @@ export function dnsCacheOptions({ name, clusterDiscoveryType }: Cluster): DnsCac
   const { dnsLookupFamily, dnsRefreshRate, maxHosts } = cache.value;
   return {
     family: dnsLookupFamily,
-    refreshMs: durationMs(dnsRefreshRate, REFRESH_MS),
-    maxHosts: maxHosts ?? MAX_HOSTS,
+    refreshMs: durationMs(dnsRefreshRate, DNS_CACHE_DEFAULTS.refreshMs),
+    maxHosts: maxHosts ?? DNS_CACHE_DEFAULTS.maxHosts,
   };
+}
+
+/**
+ * The header in which requests to an ORIGINAL_DST cluster name their host, where it goes by one.
+ * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/original_dst
+ */
+export function originalDestinationHeader({ clusterDiscoveryType, lbConfig }: Cluster): string | undefined {
+  const isOriginal =
+    clusterDiscoveryType.case === 'type' && clusterDiscoveryType.value === Cluster_DiscoveryType.ORIGINAL_DST;
+  if (!isOriginal || lbConfig.case !== 'originalDstLbConfig' || !lbConfig.value.useHttpHeader) return undefined;
+  return (lbConfig.value.httpHeaderName || 'x-envoy-original-dst-host').toLowerCase();
 }
 
 /** What the cluster gives. */

@@ -10,12 +10,16 @@ describe('the variables of a pod’s proxy', () => {
       HTTP_PROXY: URL,
       no_proxy: 'localhost,127.0.0.1,::1',
       NO_PROXY: 'localhost,127.0.0.1,::1',
+      NODE_USE_ENV_PROXY: '1',
     });
   });
 
   it('do not stand beside what the container says, in either spelling', () => {
     expect(proxyVariables(URL, { HTTP_PROXY: '' })).not.toHaveProperty('http_proxy');
     expect(proxyVariables(URL, { http_proxy: 'http://corporate.example' })).not.toHaveProperty('HTTP_PROXY');
-    expect(proxyVariables(URL, { NO_PROXY: '.example' })).toEqual({ http_proxy: URL, HTTP_PROXY: URL });
+    expect(proxyVariables(URL, { NO_PROXY: '.example', NODE_USE_ENV_PROXY: '0' })).toEqual({
+      http_proxy: URL,
+      HTTP_PROXY: URL,
+    });
   });
 });

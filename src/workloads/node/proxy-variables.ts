@@ -13,6 +13,8 @@ export function proxyVariables(url: string, own: Readonly<Record<string, string>
     // In lower case for most programs (curl reads only that), in upper case for the others.
     [['http_proxy', 'HTTP_PROXY'], url],
     [['no_proxy', 'NO_PROXY'], DIRECT],
+    // Node.js reads the others only then. https://nodejs.org/api/cli.html#node_use_env_proxy1
+    [['NODE_USE_ENV_PROXY'], '1'],
   ] as const) {
     if (names.some((name) => own[name] !== undefined)) continue;
     for (const name of names) variables[name] = value;

@@ -34,6 +34,8 @@ spec:
 const ask = (url: string, headers: Record<string, string> = {}) =>
   request(`GET ${url}`, { Host: url.split('/')[2] ?? '', ...headers });
 
+const connect = (authority: string) => request(`CONNECT ${authority}`, { Host: authority });
+
 section(import.meta.url, [
   {
     name: 'hosts of the mesh',
@@ -61,12 +63,6 @@ section(import.meta.url, [
       },
       { name: 'a service without endpoints', to: 15_001, send: ask('http://empty/'), gives: '503' },
       { name: 'https in clear text', to: 15_001, send: ask('https://a/'), gives: '200' },
-      {
-        name: 'CONNECT',
-        to: 15_001,
-        send: 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n',
-        gives: '404 closed',
-      },
     ],
   },
   {
@@ -87,6 +83,30 @@ section(import.meta.url, [
         to: 15_001,
         send: ask('http://127.0.0.1:{{port refused}}/'),
         gives: '503',
+      },
+      {
+        name: 'a tunnel to an address',
+        to: 15_001,
+        send: [connect('127.0.0.1:{{port b}}'), { responses: 1 }, get('/', { Host: 'whoever' })],
+        gives: '200 silent',
+      },
+      {
+        name: 'a tunnel to a name, and bytes sent before it is there',
+        to: 15_001,
+        send: connect('localhost:{{port b}}') + get('/', { Host: 'whoever' }),
+        gives: '200 silent',
+      },
+      {
+        name: 'a tunnel to where nothing listens',
+        to: 15_001,
+        send: connect('127.0.0.1:{{port refused}}'),
+        gives: '503 closed',
+      },
+      {
+        name: 'a tunnel to a name that DNS does not know',
+        to: 15_001,
+        send: connect('no-such-host.invalid:443'),
+        gives: '503 closed',
       },
       { name: 'a proxy itself', to: 15_001, send: ask('http://127.0.0.1:15001/'), gives: '508' },
       {

@@ -1,0 +1,37 @@
+// The host of an upstream that a request itself names, for clusters that go by that.
+
+import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
+import type { HttpRequest } from './http-request.ts';
+
+/** What is done with the host. Called at once, or later where DNS is asked. */
+export interface NamedHostHandler {
+  /** @param host undefined: the cluster chooses one */
+  found(host: Host | undefined): void;
+  /** @param reason the code of what DNS said: `ENOTFOUND` */
+  unknown(reason: string): void;
+  /** A fault of ours, in what `found` led to. */
+  failed(error: unknown): void;
+}
+
+/** Finds the host that a request names to a cluster: by its authority (dynamic forward proxy), or by a header (original destination). */
+export function hostNamedBy(request: HttpRequest, cluster: UpstreamCluster, handler: NamedHostHandler): void {
+  const { requestHosts } = cluster;
+  if (requestHosts === undefined) {
+    handler.found(undefined);
+    return;
+  }
+  const { header, hosts } = requestHosts;
+  const name = header === '' ? request.authority : (request.headers.get(header) ?? '');
+  const host = name === '' ? undefined : hosts.hostOf(name);
+  if (!(host instanceof Promise)) {
+    handler.found(host);
+    return;
+  }
+  host
+    .then(
+      (each) => handler.found(each),
+      ({ code = 'no_address' }: NodeJS.ErrnoException) => handler.unknown(code),
+    )
+    // It costs the request, never the process.
+    .catch((error: unknown) => handler.failed(error));
+}
