@@ -187,6 +187,17 @@ describeWith(['curl', 'kubectl'], `calls between pods (gateways: ${DATA_PLANE})`
     expect(await inPod('client', 'http://catalog.istioinaction/items')).not.toContain('imageUrl');
   });
 
+  it('fail by injected faults, for whom they are meant', async () => {
+    const fault = '{ abort: { httpStatus: 418, percentage: { value: 100 } } }';
+    limen.apply(
+      'routes.yaml',
+      routes(`{ match: [{ sourceLabels: { app: webapp } }], fault: ${fault}, route: [${v1}] }`, `{ route: [${v1}] }`),
+    );
+    const failed = '500 error calling Catalog service: it answered 418: fault filter abort\n';
+    await limen.until('webapp gets 418', async () => (await versionOf()) === failed);
+    expect(await statusIn('client', 'http://catalog/items')).toBe('200');
+  });
+
   it('go straight to the service once the VirtualService is deleted', async () => {
     limen.remove('routes.yaml');
     await limen.until('both versions answer', async () => new Set(await versions(10)).size === 2);
