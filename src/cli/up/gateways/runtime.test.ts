@@ -17,6 +17,8 @@ class FakeDataPlane implements DataPlane {
   flags: ProxyFlags | undefined;
   /** Why it can't serve. */
   readonly failure: string | undefined;
+  /** Or when requests under way are done. */
+  endsWhenAsked = true;
   readonly #exit = Promise.withResolvers<number>();
   readonly exit = this.#exit.promise;
 
@@ -33,7 +35,8 @@ class FakeDataPlane implements DataPlane {
     throw new Error(this.failure);
   }
   async stop() {
-    this.end(0);
+    if (this.endsWhenAsked) this.end(0);
+    await this.exit;
   }
   kill() {
     this.end(137);
@@ -48,9 +51,12 @@ let started: FakeDataPlane[];
 let failure: string | undefined;
 /** Errors in the log. */
 let logged: string[];
+/** The pods that were told to others, each time they were. */
+let told: string[][];
 
 beforeEach(() => {
   logged = [];
+  told = [];
   store = new Store();
   started = [];
   failure = undefined;
@@ -71,7 +77,7 @@ function service(ports: readonly number[]): Service {
 }
 
 function runtime({ sharePorts = true } = {}): GatewayRuntime {
-  return new GatewayRuntime({
+  const gateways: GatewayRuntime = new GatewayRuntime({
     log: pino({ level: 'error' }, { write: (line) => void logged.push(line) }),
     startDataPlane() {
       const dataPlane = new FakeDataPlane(started.length + 1, failure);
@@ -91,8 +97,9 @@ function runtime({ sharePorts = true } = {}): GatewayRuntime {
     }),
     adminAddress: async (ip) => `${ip}:15000`,
     sharePorts,
-    onChange: () => {},
+    onChange: () => void told.push(gateways.proxies.map(({ pod }) => pod)),
   });
+  return gateways;
 }
 
 function container(name: string, image = 'limen/proxy'): ContainerToRun {
@@ -189,6 +196,32 @@ describe('a gateway’s container', () => {
     await running.stop(0);
     await followed;
     expect(logged).toEqual([]);
+  });
+
+  it('is none that others are told of from the moment it is asked to end', async () => {
+    const gateways = runtime();
+    const [first, second] = [await gateways.start(container('a')), await gateways.start(container('b'))];
+    await Promise.all([first.listening, second.listening]);
+    const [process] = started;
+    if (process !== undefined) process.endsWhenAsked = false;
+    const stopped = first.stop(30_000);
+    expect(told.at(-1)).toEqual(['b']);
+    process?.end(0);
+    await stopped;
+  });
+
+  it('that all end with before it is ready says nothing but that it has ended', async () => {
+    failure = ENDED_MEANWHILE;
+    const gateways = runtime();
+    const running = await gateways.start(container('a'));
+    const order: string[] = [];
+    void running.exit.then(() => order.push('ended'));
+    running.listening?.catch(() => order.push('not listening'));
+    await gateways.close();
+    await new Promise(setImmediate);
+    expect(order).toEqual([]); // the node has yet to stop its containers
+    await running.stop(0);
+    await expect.poll(() => order).toEqual(['ended', 'not listening']);
   });
 
   it('of an image auto without the gateway template is refused', async () => {

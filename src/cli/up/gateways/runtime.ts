@@ -185,7 +185,10 @@ export class GatewayRuntime implements ContainerRuntime {
       },
       async stop(graceMs) {
         ending = true;
-        gateway.proxy = undefined;
+        if (gateway.proxy !== undefined) {
+          gateway.proxy = undefined;
+          onChange(); // who looks for a gateway is to find one that stays
+        }
         await dataPlane.stop(graceMs);
       },
       kill() {
@@ -196,7 +199,13 @@ export class GatewayRuntime implements ContainerRuntime {
 
     const listening = wanted()
       .then(serve)
-      .then((): BoundPorts => new Map((spec.ports ?? []).map(({ containerPort }) => [containerPort, containerPort])));
+      .then(
+        (): BoundPorts => new Map((spec.ports ?? []).map(({ containerPort }) => [containerPort, containerPort])),
+        async (error: Error) => {
+          if (ending) await exit.promise; // ended on request before it was ready: there is nothing to tell of it but its end
+          throw error;
+        },
+      );
     listening.catch((error: Error) => {
       if (ending) return;
       this.#failed.reject(error);
