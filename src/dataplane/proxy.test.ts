@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer as createHttpServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { create } from '@bufbuild/protobuf';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NodeSchema } from '../xds/gen/envoy/config/core/v3/base_pb.js';
 import { type VirtualHost, VirtualHostSchema } from '../xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { TypeUrl } from '../xds/resources.ts';
@@ -68,6 +68,14 @@ async function controlPlane(resources: xds.TestResources): Promise<xds.TestContr
 
 const portOf = (proxy: RunningProxy, listenerPort = 8080) =>
   proxy.published.find((publish) => publish.listenerPort === listenerPort)?.hostPort ?? 0;
+
+/** A port that nobody has now. */
+async function free(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 /** Why a connection can't be made, or 'connected'. */
 function refusedAt(port: number): Promise<string> {
@@ -386,12 +394,6 @@ describe('a published port', () => {
   });
 
   describe.runIf(process.platform === 'linux')('that is shared', () => {
-    const free = async () => {
-      const server = createServer();
-      const port = await listen(server);
-      await new Promise((resolve) => server.close(resolve));
-      return port;
-    };
     const shared = (hostPort: number, listenerPort = 8080) => ({
       bind: { publish: [{ host: '127.0.0.1', hostPort, listenerPort, reusePort: true }] },
     });
@@ -451,6 +453,110 @@ describe('a published port', () => {
       const proxy = await start(control, { bind: { publish } });
       await proxy.ready;
       expect(await body(`http://127.0.0.1:${own}/`)).toBe('hello');
+    });
+  });
+
+  describe.each([
+    ['of its own', 1, false],
+    ['of its own', 2, false],
+    ...(process.platform === 'linux'
+      ? ([
+          ['that is shared', 1, true],
+          ['that is shared', 2, true],
+        ] as const)
+      : []),
+  ] as const)('%s, in a proxy of %d workers that goes on', (_kind, workers, reusePort) => {
+    const at = (hostPort: number, listenerPort = 8080) => ({ host: '127.0.0.1', hostPort, listenerPort, reusePort });
+    /** Serves `one` on 8080 and `two` on 8081. */
+    const serve = async (...publish: ReturnType<typeof at>[]) => {
+      const [one, two] = [await upstream('one'), await upstream('two')];
+      const control = await controlPlane({
+        listeners: [8080, 8081].map((port) => xds.listener(port, [xds.chain(xds.httpFilter(`http.${port}`))])),
+        routes: [xds.routes('http.8080', 'one'), xds.routes('http.8081', 'two')],
+        clusters: [xds.cluster('one'), xds.cluster('two')],
+        endpoints: [xds.endpoints('one', one), xds.endpoints('two', two)],
+      });
+      const proxy = await start(control, { workers, bind: { publish } });
+      await proxy.ready;
+      return proxy;
+    };
+    /** A client that asks over the connection it once made; whether that is still the one is told with the answer. */
+    const keptClient = (port: number) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      undo.push(() => agent.destroy());
+      return () =>
+        new Promise<string>((resolve, reject) => {
+          const request = get({ host: '127.0.0.1', port, agent }, (response) => {
+            response
+              .setEncoding('utf8')
+              .on('data', (text) => resolve(`${text}${request.reusedSocket ? ', kept' : ''}`));
+          }).on('error', reject);
+        });
+    };
+
+    it('is bound when it is added, and refuses when it is gone', async () => {
+      const [kept, added] = [await free(), await free()];
+      const proxy = await serve(at(kept));
+      await proxy.publish([at(kept), at(added, 8081)]);
+      expect(await body(`http://127.0.0.1:${added}/`)).toBe('two');
+      await proxy.publish([at(kept)]);
+      expect(await refusedAt(added)).toBe('ECONNREFUSED');
+      await proxy.publish([at(kept), at(added)]);
+      expect(await body(`http://127.0.0.1:${added}/`)).toBe('one');
+    });
+
+    it('keeps its connections when others come and go, and when it goes itself', async () => {
+      const [port, other] = [await free(), await free()];
+      const proxy = await serve(at(port));
+      const ask = keptClient(port);
+      expect(await ask()).toBe('one');
+      await proxy.publish([at(other, 8081), at(port)]);
+      expect(await ask()).toBe('one, kept');
+      await proxy.publish([at(other)]);
+      expect(await ask()).toBe('one, kept');
+      expect(await refusedAt(port)).toBe('ECONNREFUSED');
+    });
+
+    it('leads new connections to the other listener when its target port changes', async () => {
+      const port = await free();
+      const proxy = await serve(at(port));
+      await proxy.publish([at(port, 8081)]);
+      expect(await body(`http://127.0.0.1:${port}/`)).toBe('two');
+    });
+
+    it('of 15021 comes and goes too', async () => {
+      const [port, status] = [await free(), await free()];
+      const proxy = await serve(at(port));
+      await proxy.publish([at(port), at(status, 15021)]);
+      expect((await fetch(`http://127.0.0.1:${status}/healthz/ready`)).status).toBe(200);
+      await proxy.publish([at(port)]);
+      expect(await refusedAt(status)).toBe('ECONNREFUSED');
+    });
+
+    it('that is taken costs only itself, and is in the log', async () => {
+      const [port, added, taken] = [await free(), await free(), await listen(createServer())];
+      const proxy = await serve(at(port));
+      const lines: string[] = [];
+      const error = vi
+        .spyOn(xds.testLog, 'error')
+        .mockImplementation((fields: unknown) => void lines.push(JSON.stringify(fields)));
+      undo.push(() => error.mockRestore());
+      await proxy.publish([at(port), at(taken), at(added)]);
+      expect(lines.join()).toContain(`127.0.0.1:${taken} is taken by another process`);
+      for (const each of [port, added]) expect(await body(`http://127.0.0.1:${each}/`)).toBe('one');
+    });
+
+    it.runIf(workers > 1)('is there in a worker that takes the place of one that died', async () => {
+      const [port, added] = [await free(), await free()];
+      const proxy = await serve(at(port));
+      await proxy.publish([at(added)]);
+      const before = proxy.workerPids();
+      for (const pid of before) process.kill(pid, 'SIGKILL');
+      await eventually(
+        () => body(`http://127.0.0.1:${added}/`).catch(() => ''),
+        (text) => text === 'one',
+      );
+      expect(await refusedAt(port)).toBe('ECONNREFUSED');
     });
   });
 

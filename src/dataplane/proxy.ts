@@ -8,13 +8,12 @@ import { TypeUrl, VHDS_FEATURE } from '../xds/resources.ts';
 import type { ClientTls } from '../xds/tls.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { RunningEndpoint } from './admin/http-endpoint.ts';
+import { bound, isOwnPort, PROMETHEUS_PORT, PublishedEndpoints, STATUS_PORT } from './admin/published-endpoints.ts';
 import { startPrometheusServer, startStatusServer } from './admin/status-server.ts';
 import type { DataplaneView, ServerState } from './admin/view.ts';
 import type { BindRules, Publish } from './config/bind-rules.ts';
 import { Configuration } from './config/configuration.ts';
-import { type Endpoint, explainBindError } from './config/endpoint.ts';
 import { createView } from './config/view.ts';
-import { ConfigError } from './connection.ts';
 import { Port } from './listener/port.ts';
 import { Stats } from './stats/stats.ts';
 import { Worker, type WorkerOptions } from './worker/worker.ts';
@@ -57,6 +56,11 @@ export interface RunningProxy {
   readonly published: readonly Publish[];
   /** Resolves once the first configuration serves. */
   readonly ready: Promise<void>;
+  /**
+   * Makes these the published ports: what is new is bound for the listeners there are, what is gone accepts no more, what stays keeps its socket
+   * and its connections. Each has a number. One that can't be bound costs only itself, and is told in the log.
+   */
+  publish(publish: readonly Publish[]): Promise<void>;
   /** Process ids of the workers; this process's own where there is one worker. */
   workerPids(): number[];
   /** Stops accepting, lets requests under way finish, then closes. */
@@ -67,9 +71,6 @@ export interface RunningProxy {
   readonly closed: Promise<void>;
 }
 
-/** Istio's gateways: 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
-const STATUS_PORT = 15021;
-const PROMETHEUS_PORT = 15090;
 const DEFAULT_DRAIN_SECONDS = 5;
 const DEFAULT_UPDATE_DRAIN_SECONDS = 45;
 
@@ -84,10 +85,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const startTime = Date.now();
   const drainMs = (options.drainSeconds ?? DEFAULT_DRAIN_SECONDS) * 1000;
   const updateDrainMs = (options.updateDrainSeconds ?? DEFAULT_UPDATE_DRAIN_SECONDS) * 1000;
-  const ownPorts = new Set([STATUS_PORT, PROMETHEUS_PORT]);
-  const forWorkers = bind.publish.filter(({ listenerPort }) => !ownPorts.has(listenerPort));
   const workerOptions: WorkerOptions = {
-    bind: { ...bind, publish: options.workers > 1 ? await chooseNumbers(forWorkers) : forWorkers },
+    address: bind.address,
     ticketSecret: randomBytes(32),
     updateDrainMs,
   };
@@ -151,7 +150,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       phase = 'DRAINING';
       configuration.close();
       await closeClients();
-      await Promise.all([workers.close(), ...endpoints.map((endpoint) => endpoint.close())]);
+      await Promise.all([workers.close(), ownPublished.close(), ...endpoints.map((endpoint) => endpoint.close())]);
       closed.resolve();
     })();
     return closing;
@@ -191,22 +190,25 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     now: Date.now,
   });
 
-  /** One of the proxy's own two ports, where it is published. */
-  const serveOwn = async ({ host, hostPort, listenerPort, reusePort }: Publish) => {
-    const start = listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer;
-    const endpoint = await bound({ host, port: hostPort }, (at) => start(view, { ...at, reusePort, log }));
-    endpoints.push(endpoint);
-    if (closing !== undefined) await endpoint.close();
-    return endpoint;
-  };
+  const ownPublished = new PublishedEndpoints(({ host, hostPort, listenerPort, reusePort }) =>
+    (listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer)(view, {
+      ...{ host, port: hostPort, reusePort, log },
+    }),
+  );
+  let isReady = false;
+  /** Who shares a port of these answers there once it serves: until then the others say that all is well. */
+  const publishOwn = () =>
+    ownPublished.follow(publish.filter(isOwnPort).filter(({ reusePort }) => isReady || !reusePort));
+  let publish = bind.publish;
+  const logUnserved = (error: Error) => log.error({ reason: error.message }, 'published port is not served');
 
   try {
-    const published = await workers.publish();
-    for (const publish of bind.publish) {
-      if (!ownPorts.has(publish.listenerPort)) continue;
-      if (publish.reusePort) published.push(publish);
-      else published.push({ ...publish, hostPort: (await serveOwn(publish)).port });
-    }
+    const forWorkers = publish.filter((each) => !isOwnPort(each));
+    const published = [
+      ...(await workers.publish(options.workers > 1 ? await chooseNumbers(forWorkers) : forWorkers)),
+      ...(await publishOwn()),
+      ...publish.filter((each) => isOwnPort(each) && each.reusePort),
+    ];
     const admin = await bound(options.admin, (at) => startAdmin(view, { ...at, log }));
     endpoints.push(admin);
     ports.admin.port = admin.port;
@@ -225,13 +227,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     }
     const ready = configuration.ready.then(async () => {
       if (phase === 'INITIALIZING') phase = 'LIVE';
-      // Who shares a port answers there once it serves: until then the others say that all is well.
-      for (const publish of bind.publish.filter(
-        ({ reusePort, listenerPort }) => reusePort && ownPorts.has(listenerPort),
-      ))
-        await serveOwn(publish).catch((error: Error) =>
-          log.error({ port: publish.listenerPort, reason: error.message }, 'published port is not served'),
-        );
+      isReady = true;
+      await publishOwn().catch(logUnserved);
     });
     ads.subscribe(TypeUrl.Cluster, '*');
     ads.subscribe(TypeUrl.Listener, '*');
@@ -240,6 +237,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       adminPort: admin.port,
       published,
       ready,
+      async publish(wanted) {
+        publish = wanted;
+        const forWorkers = wanted.filter((each) => !isOwnPort(each));
+        await Promise.all([workers.publish(forWorkers).catch(logUnserved), publishOwn().catch(logUnserved)]);
+      },
       workerPids: () => workers.pids ?? [process.pid],
       drain,
       close,
@@ -274,16 +276,4 @@ async function chooseNumbers(publish: readonly Publish[]): Promise<Publish[]> {
     await port.close();
   }
   return chosen;
-}
-
-async function bound(
-  endpoint: Endpoint,
-  start: (endpoint: Endpoint) => Promise<RunningEndpoint>,
-): Promise<RunningEndpoint> {
-  try {
-    return await start(endpoint);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? error : new ConfigError(explainBindError(endpoint, code));
-  }
 }

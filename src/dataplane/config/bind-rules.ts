@@ -27,7 +27,7 @@ export interface Publish {
 export interface BindRules {
   /** The pod's own IP: replaces the wildcard addresses `0.0.0.0` and `::`. */
   readonly address?: string | undefined;
-  /** Bound from the start (shared ones: from their first listener on) and for good, whether or not a listener is there; a wildcard listener without `address` is reachable through these alone. */
+  /** Bound at once (shared ones: from their first listener on) and as long as they are wanted, whether or not a listener is there; a wildcard listener without `address` is reachable through these alone. */
   readonly publish: readonly Publish[];
 }
 

@@ -7,6 +7,7 @@ import { ConfigError } from '../connection.ts';
 import type { ChainServices, FilterChain } from './filter-chain.ts';
 import { Listener } from './listener.ts';
 import { Port } from './port.ts';
+import { PublishedPorts } from './published-ports.ts';
 
 /** A listener by name: the version that serves, and the one that waits for its routes and secrets. */
 interface Entry {
@@ -21,43 +22,31 @@ const DEFAULT_UPDATE_DRAIN_MS = 45_000;
 
 /** Listeners by name. */
 export class ListenerSet {
-  readonly #rules: BindRules;
+  #rules: BindRules;
   readonly #services: ChainServices;
   readonly #updateDrainMs: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #published: { readonly publish: Publish; readonly port: Port }[] = [];
-  /** Shared published ports that are bound, or about to be. */
-  readonly #sharing = new Set<Publish>();
+  readonly #published = new PublishedPorts((port) => this.#listenerOnPort(port));
   /** Chains that are not part of a listener any more but still have connections. */
   readonly #draining = new Set<FilterChain>();
-  #closing = false;
 
-  constructor(rules: BindRules, services: ChainServices, updateDrainMs = DEFAULT_UPDATE_DRAIN_MS) {
-    this.#rules = rules;
+  /** @param address the pod's own IP, as in BindRules */
+  constructor(address: string | undefined, services: ChainServices, updateDrainMs = DEFAULT_UPDATE_DRAIN_MS) {
+    this.#rules = { address, publish: [] };
     this.#services = services;
     this.#updateDrainMs = updateDrainMs;
   }
 
   /**
-   * Binds the published ports, except those that are shared: these follow with their listeners.
-   * @returns all of them in the order of the rules, with the port that was chosen where 0 was asked for
-   * @throws ConfigError when one can't be bound; none is bound then
+   * Makes these the published ports, and binds them; those that are shared follow with their listeners.
+   * @returns all of them in this order, with the port that was chosen where 0 was asked for
+   * @throws ConfigError when one can't be bound; the others are
    */
-  async publish(): Promise<Publish[]> {
-    try {
-      for (const publish of this.#rules.publish) {
-        if (publish.reusePort) continue;
-        const port = await Port.bind({ host: publish.host, port: publish.hostPort });
-        this.#published.push({ publish, port });
-      }
-    } catch (error) {
-      for (const { port } of this.#published.splice(0)) await port.close();
-      throw error;
-    }
-    return this.#rules.publish.map((publish) => ({
-      ...publish,
-      hostPort: this.#published.find((bound) => bound.publish === publish)?.port.endpoint.port ?? publish.hostPort,
-    }));
+  async publish(publish: readonly Publish[]): Promise<Publish[]> {
+    this.#rules = { ...this.#rules, publish };
+    const errors = await this.#published.follow(publish);
+    if (errors.length > 0) throw new ConfigError(errors.map(({ message }) => message).join('; '));
+    return this.#published.published;
   }
 
   /**
@@ -127,9 +116,10 @@ export class ListenerSet {
         void port.close();
       }
     }
-    this.#pointPublished();
+    this.#published.point();
     this.#retire(before, listener);
-    await this.#publishShared(listener);
+    for (const { message } of await this.#published.bindMissing())
+      this.#services.dataplane.log.error({ listener: name, reason: message }, 'published port is not served');
   }
 
   /** Accepts no more for this listener; its connections are drained. */
@@ -138,7 +128,7 @@ export class ListenerSet {
     if (entry === undefined) return;
     this.#entries.delete(name);
     for (const port of entry.ports.values()) void port.close();
-    this.#pointPublished();
+    this.#published.point();
     this.#discard(entry.warming, entry.active);
     this.#retire(entry.active, undefined);
   }
@@ -153,7 +143,7 @@ export class ListenerSet {
    * @returns resolves when the last connection is gone
    */
   async drain(ms: number): Promise<void> {
-    if (!this.#closing) this.#stopAccepting();
+    this.#stopAccepting();
     const chains = new Set(this.#draining);
     for (const { active } of this.#entries.values()) for (const chain of active?.chains ?? []) chains.add(chain);
     await Promise.all([...chains].map((chain) => chain.drain(ms, 'close')));
@@ -168,39 +158,8 @@ export class ListenerSet {
   }
 
   #stopAccepting(): void {
-    this.#closing = true;
-    for (const { port } of this.#published) void port.close();
+    this.#published.close();
     for (const { ports } of this.#entries.values()) for (const port of ports.values()) void port.close();
-  }
-
-  /** Binds the shared ports that are published for a listener, unless they are. One that can't be bound costs only itself. */
-  async #publishShared(listener: Listener): Promise<void> {
-    if (!listener.bindsPort) return;
-    for (const publish of this.#rules.publish) {
-      if (!publish.reusePort || this.#sharing.has(publish)) continue;
-      if (!listener.endpoints.some(({ port }) => port === publish.listenerPort)) continue;
-      this.#sharing.add(publish);
-      try {
-        const port = await Port.bind({ host: publish.host, port: publish.hostPort }, true);
-        if (this.#closing) {
-          await port.close();
-          continue;
-        }
-        this.#published.push({ publish, port });
-        this.#pointPublished();
-      } catch (error) {
-        this.#sharing.delete(publish); // the next version of the listener may have more luck
-        this.#services.dataplane.log.error(
-          { listener: listener.name, reason: (error as Error).message },
-          'published port is not served',
-        );
-      }
-    }
-  }
-
-  /** A published port leads to the listener that has the port it stands for. */
-  #pointPublished(): void {
-    for (const { publish, port } of this.#published) port.handler = this.#listenerOnPort(publish.listenerPort);
   }
 
   #listenerOnPort(port: number): Listener | undefined {

@@ -19,23 +19,20 @@ async function listen(accessLog: { name: string }[]) {
   timers.start();
   undo.push(() => timers.stop());
   const records: StreamInfo[] = [];
-  const set = new ListenerSet(
-    { publish: [{ host: '127.0.0.1', hostPort: 0, listenerPort: 8443 }], address: undefined },
-    {
-      dataplane: {
-        stats: new Stats(),
-        timers,
-        log: xds.testLog,
-        now: () => 1000,
-        accessLogger: () => ({ log: (info: StreamInfo) => records.push(info) }),
-      } as never, // what listeners themselves use of it
-      secrets: new SecretSet(),
-      ticketSecret: Buffer.alloc(32),
-      createFilter: () => ({ onConnection: ({ socket }) => void socket.destroy(), drain() {} }),
-    },
-  );
+  const set = new ListenerSet(undefined, {
+    dataplane: {
+      stats: new Stats(),
+      timers,
+      log: xds.testLog,
+      now: () => 1000,
+      accessLogger: () => ({ log: (info: StreamInfo) => records.push(info) }),
+    } as never, // what listeners themselves use of it
+    secrets: new SecretSet(),
+    ticketSecret: Buffer.alloc(32),
+    createFilter: () => ({ onConnection: ({ socket }) => void socket.destroy(), drain() {} }),
+  });
   undo.push(() => set.close());
-  const [published] = await set.publish();
+  const [published] = await set.publish([{ host: '127.0.0.1', hostPort: 0, listenerPort: 8443 }]);
   const chain = xds.chain(xds.tcpFilter('unused'), { serverNames: ['a.test'] }, xds.tlsSocket('one'));
   await set.prepare(xds.listener(8443, [chain], { accessLog }));
   await set.activate('0.0.0.0_8443');

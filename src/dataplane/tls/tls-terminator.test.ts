@@ -47,17 +47,14 @@ async function listen(chains: ReturnType<typeof xds.chain>[], listenerInit: Para
     },
     drain() {},
   };
-  const set = new ListenerSet(
-    { publish: [{ host: '127.0.0.1', hostPort: 0, listenerPort: 8443 }], address: undefined },
-    {
-      dataplane: { stats, timers, log: xds.testLog } as never, // what chains themselves use of it
-      secrets,
-      ticketSecret: Buffer.alloc(32),
-      createFilter: () => filter,
-    },
-  );
+  const set = new ListenerSet(undefined, {
+    dataplane: { stats, timers, log: xds.testLog } as never, // what chains themselves use of it
+    secrets,
+    ticketSecret: Buffer.alloc(32),
+    createFilter: () => filter,
+  });
   undo.push(() => set.close());
-  const [published] = await set.publish();
+  const [published] = await set.publish([{ host: '127.0.0.1', hostPort: 0, listenerPort: 8443 }]);
   await set.prepare(xds.listener(8443, chains, listenerInit));
   await set.activate('0.0.0.0_8443');
   const port = published?.hostPort ?? 0;

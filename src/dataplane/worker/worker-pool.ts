@@ -27,6 +27,8 @@ const MAX_BACKOFF_MS = 5_000;
 export class WorkerPool implements WorkerPort {
   readonly #options: WorkerPoolOptions;
   readonly #workers = new Set<WorkerProcess>();
+  /** What each worker is to publish; there are none before it is known. */
+  #publish: readonly Publish[] | undefined;
   #ending = false;
   #backoffMs = 0;
   readonly #restarts = new Set<NodeJS.Timeout>();
@@ -42,10 +44,14 @@ export class WorkerPool implements WorkerPort {
     return Array.from(this.#workers, (worker) => worker.pid);
   }
 
-  publish(): Promise<Publish[]> {
+  publish(publish: readonly Publish[]): Promise<Publish[]> {
     return this.#inTurn(async () => {
-      const workers = Array.from({ length: this.#options.size }, () => this.#add());
-      const [published = []] = await Promise.all(workers.map((worker) => worker.publish()));
+      const isFirst = this.#publish === undefined;
+      this.#publish = publish;
+      const call = (worker: WorkerProcess) => worker.publish(publish);
+      const [published = []] = isFirst
+        ? await Promise.all(Array.from({ length: this.#options.size }, () => call(this.#add())))
+        : await this.#all(call);
       return published;
     });
   }
@@ -123,7 +129,8 @@ export class WorkerPool implements WorkerPort {
     if (this.#ending) return;
     const worker = this.#add();
     try {
-      await worker.publish();
+      // One of them that can't be bound was told of when it was asked for.
+      await worker.publish(this.#publish ?? []).catch(passConfigError);
       await this.#options.restore(worker);
     } catch (error) {
       if (error instanceof WorkerGoneError) return; // replaced in its turn
@@ -148,4 +155,8 @@ export class WorkerPool implements WorkerPort {
     this.#turn = result.catch(() => {});
     return result;
   }
+}
+
+function passConfigError(error: Error): void {
+  if (error.name !== 'ConfigError') throw error;
 }

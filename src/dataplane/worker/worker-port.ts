@@ -38,8 +38,11 @@ export interface Applied {
 
 /** One worker, or all of them. */
 export interface WorkerPort {
-  /** Binds the published ports; rejects with a ConfigError when one can't be. */
-  publish(): Promise<Publish[]>;
+  /**
+   * Makes these the published ports, from the first call on; a port that stays keeps its socket and its connections.
+   * @returns them with the numbers that were chosen for 0; rejects with a ConfigError when one can't be bound, though the others are
+   */
+  publish(publish: readonly Publish[]): Promise<Publish[]>;
   /**
    * Takes resources of one type. A listener or cluster is checked and prepared (a port bound), but serves only once it is activated.
    * @param removed of virtual hosts, `<route configuration>/` stands for all that it had before

@@ -10,7 +10,7 @@ import { decodeResource, type ResourceMessage, type ResourceMessages } from '../
 import { createAccessLogger } from '../access-log/access-logger.ts';
 import { FileSinks } from '../access-log/sinks.ts';
 import type { ClusterView } from '../admin/view.ts';
-import type { BindRules, Publish } from '../config/bind-rules.ts';
+import type { Publish } from '../config/bind-rules.ts';
 import { createHttpConnectionManager } from '../http/connection-manager.ts';
 import { ListenerSet } from '../listener/listener-set.ts';
 import { RouteTables } from '../router/route-tables.ts';
@@ -26,7 +26,8 @@ import type { Applied, Refusal, ResourceChange, Skip, WorkerPort } from './worke
 
 /** How a worker starts. Plain data: crosses to a worker process. */
 export interface WorkerOptions {
-  readonly bind: BindRules;
+  /** The pod's own IP, as in BindRules. */
+  readonly address: string | undefined;
   /** The same in all workers of a data plane. */
   readonly ticketSecret: Uint8Array;
   /** How long connections of a replaced filter chain may go on. */
@@ -75,7 +76,7 @@ export class Worker implements WorkerPort {
       log,
     };
     this.#listeners = new ListenerSet(
-      options.bind,
+      options.address,
       {
         dataplane,
         secrets: this.#secrets,
@@ -92,8 +93,8 @@ export class Worker implements WorkerPort {
     );
   }
 
-  publish(): Promise<Publish[]> {
-    return this.#listeners.publish();
+  publish(publish: readonly Publish[]): Promise<Publish[]> {
+    return this.#listeners.publish(publish);
   }
 
   async apply(typeUrl: TypeUrl, changed: readonly ResourceChange[], removed: readonly string[]): Promise<Applied> {
