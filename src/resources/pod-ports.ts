@@ -1,7 +1,23 @@
-// Where a pod's port really listens on this machine. A pod has no network of its own here: another process may hold the number
+// The ports of pods: which one a Service's targetPort is, and where it really listens on this machine. A pod has no network of its own here: another process may hold the number
 // its container asks for, and then the container listens on a free one, which an annotation of the Pod tells.
 
 import type { Pod } from './types.ts';
+
+/** The parts of a pod's spec, or of a template's, that a Service's port can lead to. */
+export interface PodPorts {
+  readonly containers?: readonly { readonly ports?: readonly { name?: string; containerPort: number }[] }[];
+}
+
+/**
+ * The number behind a Service's targetPort on a pod: itself, or the container port of that name. Undefined where the pod has none: nothing of
+ * it answers for that port of the Service then.
+ */
+export function targetPortOn(podSpec: PodPorts | undefined, targetPort: number | string): number | undefined {
+  if (typeof targetPort === 'number') return targetPort;
+  for (const { ports = [] } of podSpec?.containers ?? [])
+    for (const { name, containerPort } of ports) if (name === targetPort) return containerPort;
+  return /^\d+$/.test(targetPort) ? Number(targetPort) : undefined;
+}
 
 /** On a Pod: a JSON object of containerPort → the port that is listened on, for those that differ. */
 export const BOUND_PORTS_ANNOTATION = 'limen.dev/bound-ports';

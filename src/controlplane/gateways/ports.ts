@@ -1,9 +1,9 @@
 // From the port a Gateway names to the port the proxy binds: through the Services that select the gateway's pods.
 
+import { targetPortOn } from '../../resources/pod-ports.ts';
 import { matchesLabels } from '../../resources/selectors.ts';
 import type { ProxyNode } from '../node.ts';
 import type { PushContext } from '../push-context.ts';
-import { targetPortOnPod } from '../registry/endpoints.ts';
 import type { MeshService } from '../registry/service.ts';
 
 /** The Services that lead to a proxy: those of its namespace whose selector its labels match. */
@@ -41,5 +41,5 @@ export function boundPorts(
 function targetOf(targetPort: number | string, context: PushContext, node: ProxyNode): number | undefined {
   if (typeof targetPort === 'number') return targetPort;
   const pod = context.snapshot.get('Pod', node.namespace, node.podName);
-  return pod === undefined ? undefined : targetPortOnPod(pod, targetPort);
+  return pod === undefined ? undefined : targetPortOn(pod.spec, targetPort);
 }

@@ -1,6 +1,6 @@
 // The endpoints of a service: out of EndpointSlices, Endpoints, selected pods and WorkloadEntries, or the ServiceEntry itself.
 
-import { boundPort } from '../../resources/pod-ports.ts';
+import { boundPort, targetPortOn } from '../../resources/pod-ports.ts';
 import type { EndpointSlice, Endpoints, Pod, ServiceEntry, WorkloadEntry } from '../../resources/types.ts';
 import { type Endpoint, type EndpointsByPort, LOCALITY_LABEL } from './endpoint.ts';
 import type { MeshService, ServicePort } from './service.ts';
@@ -117,18 +117,9 @@ function isReady(pod: Pod): boolean {
 
 function* ofPod(pod: Pod, port: ServicePort): Generator<Endpoint> {
   const podIP = pod.status?.podIP;
-  const number = targetPortOnPod(pod, port.targetPort);
+  const number = targetPortOn(pod.spec, port.targetPort);
   if (podIP === undefined || number === undefined || !isReady(pod)) return;
   yield { ...describePod(pod, pod.metadata.namespace ?? ''), address: podIP, port: boundPort(pod, number) };
-}
-
-/** The number behind a targetPort on a pod: itself, or the container port of that name. Undefined when the pod has none. */
-export function targetPortOnPod(pod: Pod, targetPort: number | string): number | undefined {
-  if (typeof targetPort === 'number') return targetPort;
-  for (const container of pod.spec?.containers ?? []) {
-    for (const { name, containerPort } of container.ports ?? []) if (name === targetPort) return containerPort;
-  }
-  return /^\d+$/.test(targetPort) ? Number(targetPort) : undefined;
 }
 
 function describePod(pod: Pod | undefined, namespace: string): Omit<Endpoint, 'address' | 'port'> {

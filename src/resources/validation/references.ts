@@ -1,5 +1,5 @@
 // References between objects that lead nowhere: missing gateways, services, ports, subsets and secrets. Such a
-// reference costs only the route or server it stands in.
+// reference costs only the route, server or port it stands in.
 
 import type { FieldPath } from '../field-path.ts';
 import { error, type Finding } from '../finding.ts';
@@ -11,6 +11,7 @@ import { matchesLabels } from '../selectors.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Gateway, VirtualService } from '../types.ts';
 import type { Destination } from './destination.ts';
+import { findMissingTargetPorts } from './target-ports.ts';
 
 /** What is wrong with an object in the company of the others. */
 export interface ObjectFinding {
@@ -36,6 +37,7 @@ export function findDanglingReferences(snapshot: Snapshot, refused: ReadonlySet<
     if (!host.includes('*') && index.service(host, rule.metadata.namespace!) === undefined)
       findings.push({ object: rule, finding: missingService(['spec', 'host'], host, rule.metadata.namespace!, index) });
   }
+  findings.push(...findMissingTargetPorts(snapshot));
   return findings;
 }
 

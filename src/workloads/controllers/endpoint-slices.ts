@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
 
 import { isDeepStrictEqual } from 'node:util';
-import { boundPort } from '../../resources/pod-ports.ts';
+import { boundPort, targetPortOn } from '../../resources/pod-ports.ts';
 import { matchesLabels } from '../../resources/selectors.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { EndpointSlice, Endpoints, Pod, Service } from '../../resources/types.ts';
@@ -13,7 +13,6 @@ import { controllerReference, nameOf, splitName } from './owned.ts';
 import { isReady } from './pods.ts';
 
 type SlicePort = NonNullable<EndpointSlice['ports']>[number];
-type ServicePort = NonNullable<NonNullable<Service['spec']>['ports']>[number];
 
 const SERVICE_NAME = 'kubernetes.io/service-name';
 // Not Kubernetes' own names: what was exported from a cluster and stands in a file carries those, and is not for us to change.
@@ -170,7 +169,7 @@ function slicesOf(service: Service, pods: readonly Pod[]): EndpointSlice[] {
 /** Where a pod listens for each port of a Service; a port that the pod has no name for is left out. */
 function portsOn(pod: Pod, service: Service): SlicePort[] {
   return (service.spec?.ports ?? []).flatMap((port): SlicePort[] => {
-    const number = targetOn(pod, port);
+    const number = targetPortOn(pod.spec, port.targetPort ?? port.port);
     if (number === undefined) return [];
     return [
       {
@@ -181,13 +180,6 @@ function portsOn(pod: Pod, service: Service): SlicePort[] {
       },
     ];
   });
-}
-
-function targetOn(pod: Pod, { port, targetPort = port }: ServicePort): number | undefined {
-  if (typeof targetPort === 'number') return targetPort;
-  for (const container of pod.spec?.containers ?? [])
-    for (const declared of container.ports ?? []) if (declared.name === targetPort) return declared.containerPort;
-  return /^\d+$/.test(targetPort) ? Number(targetPort) : undefined;
 }
 
 function referenceTo({ metadata }: Pod) {

@@ -75,6 +75,19 @@ describe('the Services that publish a pod', () => {
     expect(published?.ports).toMatchObject([{ port: 80, targetPort: 8080 }]);
   });
 
+  it('lead nowhere by a name that no container port has, keep their place, and are back with it', async () => {
+    const published = services();
+    service('gateway', [{ ...http, targetPort: 'web' }, https]);
+    taken.add(80);
+    expect(await hostPorts(published)).toEqual([['default/gateway', 8080, 443]]);
+    taken.clear();
+    service('gateway', [{ ...http, targetPort: 'nope' }, https]);
+    expect(await hostPorts(published)).toEqual([['default/gateway', 443]]);
+    expect(reserved).toEqual(new Set([8080, 443]));
+    service('gateway', [{ ...http, targetPort: 'web' }, https]);
+    expect(await hostPorts(published)).toEqual([['default/gateway', 8080, 443]]);
+  });
+
   it('have their node ports too where these are free, after their own', async () => {
     service('gateway', [
       { ...http, nodePort: 31380 },

@@ -1,5 +1,6 @@
 // The ports of this machine that stand for the gateways' Services: chosen when a Service is first seen, kept as long as it is there.
 
+import { targetPortOn } from '../../../resources/pod-ports.ts';
 import { matchesLabels } from '../../../resources/selectors.ts';
 import type { Snapshot } from '../../../resources/snapshot.ts';
 import type { Pod, Service } from '../../../resources/types.ts';
@@ -33,6 +34,9 @@ interface Held {
   readonly published: PublishedPort;
   readonly reservation: Reservation | undefined;
 }
+
+/** The targetPort of a Service port whose name no container port of the pod has. */
+const NOWHERE = 0;
 
 /** The published Services of an instance. */
 export class PublishedServices {
@@ -125,7 +129,8 @@ export class PublishedServices {
       (published.isNodePort ? ports.length : 0) + ports.findIndex((port) => port.port === published.port);
     held.sort((a, b) => order(a) - order(b));
     this.#held.set(name, held);
-    return { name, ports: held.map(({ published }) => published) };
+    // One that leads nowhere on this pod stays chosen: the name may come back, and other pods may have it.
+    return { name, ports: held.map(({ published }) => published).filter(({ targetPort }) => targetPort !== NOWHERE) };
   }
 }
 
@@ -145,14 +150,9 @@ function portsOf({ spec }: Service, podSpec: Pod['spec']): ServicePort[] {
     .map(({ name, port, targetPort, nodePort }) => ({
       name: name ?? String(port),
       port,
-      targetPort: typeof targetPort === 'string' ? (containerPort(targetPort, podSpec) ?? port) : (targetPort ?? port),
+      targetPort: targetPortOn(podSpec, targetPort ?? port) ?? NOWHERE,
       ...(nodePort ? { nodePort } : {}),
     }));
-}
-
-function containerPort(name: string, podSpec: Pod['spec']): number | undefined {
-  const ports = podSpec?.containers.flatMap((container) => container.ports ?? []);
-  return ports?.find((port) => port.name === name)?.containerPort;
 }
 
 async function release(held: Iterable<Held>): Promise<void> {
