@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyFileObject } from '../../resources/managed-fields/file-objects.ts';
+import { Store } from '../../store/store.ts';
 import { configMap, TestServer } from '../test-support.ts';
 
 let api: TestServer;
@@ -105,6 +107,27 @@ describe('owned objects', () => {
     await api.delete(owner, { propagationPolicy: 'Orphan' });
     await gone(owner);
     expect((await api.get(owned)).body.metadata.ownerReferences).toBeUndefined();
+  });
+
+  it('go at the next start where Limen was killed after their owner went and before they did', async () => {
+    const child = (name: string, uid: string) => ({
+      ...{ apiVersion: 'v1', kind: 'ConfigMap' },
+      metadata: {
+        ...{ name, namespace: 'default' },
+        ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid }],
+      },
+    });
+    const store = new Store({ merge: applyFileObject() });
+    store.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owner', namespace: 'default', uid: 'here' } });
+    for (const object of [child('kept', 'here'), child('left', 'gone')]) store.put(object);
+    store.apply('exported.yaml', [child('of-file', 'of-another-cluster')]);
+    const next = await TestServer.start(store);
+    try {
+      await next.until('what was left is gone', async () => (await next.get(`${MAPS}/left`)).status === 404);
+      for (const name of ['kept', 'of-file']) expect((await next.get(`${MAPS}/${name}`)).status).toBe(200);
+    } finally {
+      await next.stop();
+    }
   });
 
   it('stay while another owner is there', async () => {

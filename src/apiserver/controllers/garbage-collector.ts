@@ -1,6 +1,8 @@
 // What an object owns goes with it: after it (background), before it (foreground), or stays without an owner (orphan).
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#owners-dependents
 
+import type { ManagedFieldsEntry } from '../../resources/managed-fields/entries.ts';
+import { FILE_MANAGER } from '../../resources/managed-fields/file-objects.ts';
 import { keyId, keyOf, kindId, type ObjectKey, type ResourceObject } from '../../resources/object.ts';
 import type { Change, Writer } from '../../store/store.ts';
 import type { ApiContext } from '../api-call.ts';
@@ -11,7 +13,10 @@ import { WorkQueue } from './queue.ts';
 /** What is to be looked at: an owner that goes or is gone. */
 type Uid = string;
 
-/** Collects from now on. Owners that were never seen collect nothing: references may lead to objects of another time. */
+/**
+ * Collects from now on, and what was left to collect when Limen last ended, however it did. What files say has owners of another time or cluster
+ * stays.
+ */
 export class GarbageCollector {
   readonly #context: ApiContext;
   readonly #queue: WorkQueue<Uid>;
@@ -24,9 +29,14 @@ export class GarbageCollector {
   constructor(context: ApiContext) {
     this.#context = context;
     this.#queue = new WorkQueue(context.log, (uid) => this.#collect(uid));
-    for (const kind of context.registry.kinds)
-      for (const object of context.store.snapshot.listOf(kindId(kind.group, kind.name)))
+    const { snapshot } = context.store;
+    const present = new Set<Uid | undefined>();
+    for (const id of snapshot.kinds())
+      for (const object of snapshot.listOf(id)) {
+        present.add(object.metadata.uid);
         this.#notice({ type: 'added', object });
+      }
+    for (const owner of this.#dependents.keys()) if (!present.has(owner)) this.#queue.add(owner);
     this.#unsubscribe = context.store.subscribe((_, changes) => {
       for (const change of changes) this.#notice(change);
     });
@@ -91,6 +101,7 @@ export class GarbageCollector {
   #release(writer: Writer, key: ObjectKey, uid: Uid, what: 'delete' | 'keep'): void {
     const object = writer.get(key);
     if (object === undefined || !ownersOf(object).includes(uid)) return;
+    if (what === 'delete' && isOwnedByFile(object)) return;
     const others = (object.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
     const hasOthers = others.some((owner) => !this.#leaving.has(owner.uid));
     if (what === 'keep' || hasOthers) {
@@ -114,6 +125,13 @@ export class GarbageCollector {
 
 function ownersOf({ metadata }: ResourceObject): string[] {
   return (metadata.ownerReferences ?? []).map(({ uid }) => uid);
+}
+
+/** Whether a file says who owns an object: it would bring it back as it is. */
+function isOwnedByFile({ metadata }: ResourceObject): boolean {
+  const entries = metadata.managedFields as readonly ManagedFieldsEntry[] | undefined;
+  const { fieldsV1 } = entries?.find(({ manager }) => manager === FILE_MANAGER) ?? {};
+  return Object.hasOwn((fieldsV1?.['f:metadata'] ?? {}) as object, 'f:ownerReferences');
 }
 
 /** Whether an owner's foreground deletion waits for a dependent. */
