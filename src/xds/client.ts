@@ -4,6 +4,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { type ChannelCredentials, Client, type ClientDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { asBuffer } from './as-buffer.ts';
 import {
   type ClientVariant,
   deltaClient,
@@ -371,8 +372,4 @@ function unwrap(received: Received['resources'][number]): Received['resources'][
   if (received.any?.typeUrl !== `type.googleapis.com/${ResourceSchema.typeName}`) return received;
   const { name, resource } = fromBinary(ResourceSchema, received.any.value);
   return { ...received, name, any: resource };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,6 +3,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { asBuffer } from './as-buffer.ts';
 import { type VirtualHost, VirtualHostSchema } from './gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 
@@ -62,8 +63,4 @@ export function leadingName(bytes: Uint8Array): string | undefined {
     if (shift > 21) return undefined;
   }
   return undefined;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -2,6 +2,7 @@
 
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type handleBidiStreamingCall, logVerbosity, type MethodDefinition, setLogVerbosity } from '@grpc/grpc-js';
+import { asBuffer } from './as-buffer.ts';
 import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
@@ -62,9 +63,4 @@ function bidiStream<Request extends DescMessage, Response extends DescMessage>(
     responseSerialize: (message) => asBuffer(toBinary(response, message)),
     responseDeserialize: (bytes) => fromBinary(response, bytes),
   };
-}
-
-// A view, not a copy: a response may be megabytes.
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -28,26 +28,10 @@ export const Known = {
   RateLimited: 1 << 18,
 } as const;
 
-/**
- * Removed from requests of clients outside (edge requests): they would steer the router.
- * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/header_sanitizing
- */
-export const ENVOY_INTERNAL_HEADERS: readonly string[] = [
-  'x-envoy-attempt-count',
-  'x-envoy-decorator-operation',
-  'x-envoy-downstream-service-cluster',
-  'x-envoy-downstream-service-node',
-  'x-envoy-expected-rq-timeout-ms',
-  'x-envoy-external-address',
-  'x-envoy-force-trace',
+/** What the router obeys, and takes off a request. */
+const ROUTER_DIRECTIVES: readonly string[] = [
   'x-envoy-hedge-on-per-try-timeout',
-  'x-envoy-internal',
-  'x-envoy-ip-tags',
-  'x-envoy-is-timeout-retry',
   'x-envoy-max-retries',
-  'x-envoy-original-host',
-  'x-envoy-original-path',
-  'x-envoy-original-url',
   'x-envoy-retriable-header-names',
   'x-envoy-retriable-status-codes',
   'x-envoy-retry-grpc-on',
@@ -58,19 +42,26 @@ export const ENVOY_INTERNAL_HEADERS: readonly string[] = [
   'x-envoy-upstream-rq-timeout-ms',
 ];
 
-// What the router obeys, and takes off a request.
-const ROUTER_DIRECTIVES: ReadonlySet<string> = new Set([
-  'x-envoy-hedge-on-per-try-timeout',
-  'x-envoy-max-retries',
-  'x-envoy-retriable-header-names',
-  'x-envoy-retriable-status-codes',
-  'x-envoy-retry-grpc-on',
-  'x-envoy-retry-on',
-  'x-envoy-upstream-alt-stat-name',
-  'x-envoy-upstream-rq-per-try-timeout-ms',
-  'x-envoy-upstream-rq-timeout-alt-response',
-  'x-envoy-upstream-rq-timeout-ms',
-]);
+/**
+ * Removed from requests of clients outside (edge requests): they would steer the router, or pass for what a neighbour says.
+ * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/header_sanitizing
+ */
+export const ENVOY_INTERNAL_HEADERS: readonly string[] = [
+  'x-envoy-attempt-count',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-external-address',
+  'x-envoy-force-trace',
+  'x-envoy-internal',
+  'x-envoy-ip-tags',
+  'x-envoy-is-timeout-retry',
+  'x-envoy-original-host',
+  'x-envoy-original-path',
+  'x-envoy-original-url',
+  ...ROUTER_DIRECTIVES,
+];
 
 const BITS: readonly (readonly [name: string, bits: number])[] = [
   ['host', Known.Host],
@@ -115,7 +106,7 @@ const BITS: readonly (readonly [name: string, bits: number])[] = [
   // Envoy hears this one from clients outside too.
   ['x-envoy-upstream-stream-duration-ms', Known.RouterDirective],
   ...ENVOY_INTERNAL_HEADERS.map(
-    (name) => [name, Known.EnvoyInternal | (ROUTER_DIRECTIVES.has(name) ? Known.RouterDirective : 0)] as const,
+    (name) => [name, Known.EnvoyInternal | (ROUTER_DIRECTIVES.includes(name) ? Known.RouterDirective : 0)] as const,
   ),
 ];
 
