@@ -55,6 +55,19 @@ describe('an IstioOperator', () => {
     expect(gateways()).toEqual(['istio-system/istio-ingressgateway']);
   });
 
+  it('leaves its namespace behind, the one that was there before and the one that it made', () => {
+    const namespaces = () => store.snapshot.listOf('Namespace').map(({ metadata }) => metadata.name);
+    store.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'before' } });
+    for (const namespace of ['before', 'made'])
+      put(namespace, {
+        profile: 'empty',
+        components: { ingressGateways: [{ name: namespace, namespace, enabled: true }] },
+      });
+    expect(namespaces().sort()).toEqual(['before', 'istio-system', 'made']);
+    for (const name of ['before', 'made']) remove(name);
+    expect(namespaces().sort()).toEqual(['before', 'istio-system', 'made']);
+  });
+
   it('of the mesh says what its default gateway is like, and what it does not say goes', () => {
     put('mesh', { components: { ingressGateways: [{ k8s: { replicaCount: 2 } }] } });
     expect(replicas()).toBe(2);

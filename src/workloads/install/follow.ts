@@ -27,17 +27,18 @@ export function followOperators(store: Store, log: Logger): () => void {
     const wanted = ![...manifests.values()].some(({ hasControlPlane }) => hasControlPlane);
     store.batch(() => {
       // Whoever is to have an object claims it before the other gives it up: so it is changed, not deleted and made anew, and its pods go on.
-      if (wanted && builtIn !== true) store.apply(BUILT_IN, ingressGatewayObjects());
+      const ofBuiltIn = wanted && builtIn !== true ? ingressGatewayObjects() : [];
+      if (ofBuiltIn.length > 0) store.apply(BUILT_IN, withoutNamespaces(ofBuiltIn));
       const changed = [...manifests].filter(([owner]) => installed.get(owner) !== operators.get(owner));
-      for (const [owner, { objects }] of changed) store.apply(owner, objects);
+      for (const [owner, manifest] of changed) store.apply(owner, withoutNamespaces(manifest.objects));
       store.retainOwners((owner) => !isOperator(owner) || operators.has(owner));
       if (!wanted && builtIn !== false) store.apply(BUILT_IN, []);
-      for (const [owner, { objects, components }] of changed) {
-        for (const { key, heldBy } of store.apply(owner, objects))
-          if (key.kind !== 'Namespace')
-            log.warn({ operator: owner, heldBy }, `${describeKey(key)} is there already, and stays as it is`);
-        log.info({ operator: owner, components: components.join(', ') || 'none' }, 'installed');
+      for (const [owner, manifest] of changed) {
+        for (const { key, heldBy } of store.apply(owner, withoutNamespaces(manifest.objects)))
+          log.warn({ operator: owner, heldBy }, `${describeKey(key)} is there already, and stays as it is`);
+        log.info({ operator: owner, components: manifest.components.join(', ') || 'none' }, 'installed');
       }
+      makeNamespaces(store, [...ofBuiltIn, ...changed.flatMap(([, { objects }]) => objects)]);
     });
     builtIn = wanted;
     installed.clear();
@@ -47,6 +48,17 @@ export function followOperators(store: Store, log: Logger): () => void {
   return store.subscribe((_snapshot, changes) => {
     if (changes.some(({ object }) => object.kind === 'IstioOperator')) follow();
   });
+}
+
+function withoutNamespaces(objects: readonly ResourceObject[]): ResourceObject[] {
+  return objects.filter(({ kind }) => kind !== 'Namespace');
+}
+
+/** Namespaces are made where they are missing and nobody's: they hold what others put there, so they outlive the operator, as with istioctl. */
+function makeNamespaces(store: Store, objects: readonly ResourceObject[]): void {
+  for (const object of objects)
+    if (object.kind === 'Namespace' && store.snapshot.getOf('Namespace', '', object.metadata.name) === undefined)
+      store.put(object);
 }
 
 /** Owners that are operators are called by kind and name. */
