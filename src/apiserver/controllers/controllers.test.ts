@@ -40,6 +40,29 @@ describe('namespaces', () => {
     expect(body.metadata.labels).toEqual({ 'kubernetes.io/metadata.name': 'from-file' });
   });
 
+  it('that files only put objects into are made, so that others can put theirs there', async () => {
+    api.store.apply('a.yaml', [
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'it', namespace: 'only-named' } },
+    ]);
+    await api.until(
+      'it is active',
+      async () => (await api.get(`${NAMESPACES}/only-named`)).body.status?.phase === 'Active',
+    );
+    expect((await api.post(`${NAMESPACES}/only-named/configmaps`, configMap('mine'))).status).toBe(201);
+  });
+
+  it('that a file takes away stay while they hold what others made, and go when they hold nothing', async () => {
+    const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    api.store.apply('a.yaml', [namespace('in-use'), namespace('unused')]);
+    const isActive = async (name: string) => (await api.get(`${NAMESPACES}/${name}`)).body.status?.phase === 'Active';
+    await api.until('both are active', async () => (await isActive('in-use')) && (await isActive('unused')));
+    await api.post(`${NAMESPACES}/in-use/configmaps`, configMap('mine'));
+    api.store.apply('a.yaml', []);
+    await api.until('it is active', () => isActive('in-use'));
+    expect(await status(`${NAMESPACES}/in-use/configmaps/mine`)).toBe(200);
+    expect(await status(`${NAMESPACES}/unused`)).toBe(404);
+  });
+
   it('that are deleted are emptied first, and take nothing new meanwhile', async () => {
     await api.post(NAMESPACES, { metadata: { name: 'leaving' } });
     const maps = `${NAMESPACES}/leaving/configmaps`;

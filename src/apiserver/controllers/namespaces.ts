@@ -1,7 +1,9 @@
-// The life of namespaces: a new one gets its phase and its default ServiceAccount; one that is deleted is emptied, then goes.
+// The life of namespaces: a new one gets its phase and its default ServiceAccount; one that is deleted is emptied, then goes; one that objects
+// name is there, where files say the objects and not the namespace too.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
 
 import { kindId, type ResourceObject } from '../../resources/object.ts';
+import type { Snapshot } from '../../resources/snapshot.ts';
 import type { Change, Writer } from '../../store/store.ts';
 import type { ApiContext } from '../api-call.ts';
 import type { ApiResource } from '../api-resource.ts';
@@ -13,6 +15,7 @@ const NAMESPACE = 'Namespace';
 const DEFAULT_ACCOUNT = 'default';
 /** The label by which NetworkPolicies and others select a namespace. */
 const NAME_LABEL = 'kubernetes.io/metadata.name';
+const DERIVED: ReadonlySet<string> = new Set(['Event', 'Endpoints', 'EndpointSlice', 'Lease']);
 /** How many objects one transaction deletes: others wait for it. */
 const BATCH = 500;
 
@@ -27,10 +30,13 @@ export class NamespaceController {
   constructor(context: ApiContext) {
     this.#context = context;
     this.#queue = new WorkQueue(context.log, (name) => this.#reconcile(name));
-    this.#unsubscribe = context.store.subscribe((_, changes) => {
-      for (const change of changes) this.#notice(change);
+    this.#unsubscribe = context.store.subscribe((snapshot, changes) => {
+      for (const change of changes) this.#notice(change, snapshot);
     });
-    for (const { metadata } of context.store.snapshot.listOf(NAMESPACE)) this.#queue.add(metadata.name);
+    const { snapshot } = context.store;
+    for (const { metadata } of snapshot.listOf(NAMESPACE)) this.#queue.add(metadata.name);
+    for (const object of snapshot.kinds().flatMap((id) => snapshot.listOf(id)))
+      if (isWithoutNamespace(object, snapshot)) this.#queue.add(namespaceOf(object));
   }
 
   /** Resolves when all namespaces are as they should be. */
@@ -43,11 +49,13 @@ export class NamespaceController {
     await this.#queue.close();
   }
 
-  #notice({ type, object }: Change): void {
+  #notice({ type, object }: Change, snapshot: Snapshot): void {
     const { name, namespace = '' } = object.metadata;
     if (object.apiVersion === 'v1' && object.kind === NAMESPACE) {
       if (type === 'deleted') this.#terminating.delete(name);
-      else this.#queue.add(name);
+      this.#queue.add(name);
+    } else if (type !== 'deleted' && isWithoutNamespace(object, snapshot)) {
+      this.#queue.add(namespace);
     } else if (this.#terminating.has(namespace)) {
       this.#queue.add(namespace);
     } else if (type === 'deleted' && object.kind === 'ServiceAccount' && name === DEFAULT_ACCOUNT) {
@@ -58,7 +66,11 @@ export class NamespaceController {
   async #reconcile(name: string): Promise<void> {
     const { store } = this.#context;
     const namespace = store.snapshot.getOf(NAMESPACE, '', name) as NamespaceObject | undefined;
-    if (namespace === undefined) return;
+    if (namespace === undefined) {
+      if (this.#contentOf(name).some(({ object }) => isOnItsOwn(object)))
+        await store.transact((writer) => make(writer, name));
+      return;
+    }
     if (namespace.metadata.deletionTimestamp === undefined) {
       if (!isComplete(namespace) || store.snapshot.getOf('ServiceAccount', name, DEFAULT_ACCOUNT) === undefined)
         await store.transact((writer) => complete(writer, name));
@@ -103,6 +115,29 @@ const BACKGROUND = {
   gracePeriodSeconds: undefined,
   preconditions: NO_PRECONDITIONS,
 } as const;
+
+/**
+ * Whether an object is there for its own sake. What a controller derives goes with what it was derived from, and needs no namespace till then:
+ * what has an owner, Events, addresses of Services, the default ServiceAccount.
+ */
+function isOnItsOwn({ kind, metadata }: ResourceObject): boolean {
+  if (metadata.ownerReferences !== undefined && metadata.ownerReferences.length > 0) return false;
+  return !DERIVED.has(kind) && !(kind === 'ServiceAccount' && metadata.name === DEFAULT_ACCOUNT);
+}
+
+function namespaceOf({ metadata: { namespace = '' } }: ResourceObject): string {
+  return namespace;
+}
+
+function isWithoutNamespace(object: ResourceObject, snapshot: Snapshot): boolean {
+  const namespace = namespaceOf(object);
+  return namespace !== '' && snapshot.getOf(NAMESPACE, '', namespace) === undefined && isOnItsOwn(object);
+}
+
+function make(writer: Writer, name: string): void {
+  if (writer.get({ group: '', kind: NAMESPACE, namespace: '', name }) === undefined)
+    writer.put({ apiVersion: 'v1', kind: NAMESPACE, metadata: { name } });
+}
 
 function isComplete({ metadata, spec, status }: NamespaceObject): boolean {
   return (
