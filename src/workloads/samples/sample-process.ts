@@ -52,8 +52,8 @@ for (const port of ports) {
     fail(`${task.ip}:${port} can't be bound (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
 }
-tell({ type: 'listening', ports: ports.map((port, index) => [port, serving[index]?.port ?? port]) });
 console.log(`${repository} listens on ${serving.map(({ port }) => `${task.ip}:${port}`).join(', ')}`);
+tell({ type: 'listening', ports: ports.map((port, index) => [port, serving[index]?.port ?? port]) });
 
 await ending;
 await Promise.all(serving.map((server) => server.close(new AbortController().signal)));
