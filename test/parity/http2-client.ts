@@ -108,12 +108,15 @@ function ask(
 }
 
 function streamHeaders({ start, headers }: Message): OutgoingHttpHeaders {
-  const [method = '', path = ''] = start.split(' ');
+  const [method = '', target = ''] = start.split(' ');
+  // A target in absolute-form says the scheme, which need not be the connection's.
+  const [, scheme, path = target] = /^([a-zA-Z]+):\/\/[^/]+(.*)$/.exec(target) ?? [];
   const authority = headers.find((line) => /^host:/i.test(line))?.slice('host:'.length);
   const said = headers.filter((line) => !NOT_IN_HTTP2.has(nameOf(line)));
   return {
     ':method': method,
     ':path': path,
+    ...(scheme === undefined ? {} : { ':scheme': scheme }),
     ...(authority === undefined ? {} : { ':authority': authority.trim() }),
     ...asObject(said),
   };

@@ -44,6 +44,7 @@ describe('a head', () => {
 
   it('in absolute-form is resolved to the target’s authority and path', () => {
     expect(checked('GET http://b.test/x?y HTTP/1.1\r\nhost: a.test\r\n')).toMatchObject({
+      scheme: 'http',
       host: 'b.test',
       target: '/x?y',
     });

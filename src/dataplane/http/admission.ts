@@ -33,7 +33,9 @@ export function admit(
   // Whoever matches or logs headers below must not see those that were meant for us alone.
   if (!takeHopByHop(request)) return protocolError(400, 'Bad Request', 'http1.connection_header_rejected');
   const view = mutateRequestHeaders(request.headers, connection, config, internalOnly);
-  request.scheme = view.scheme;
+  request.forwardedProto = view.forwardedProto;
+  // A client's own scheme counts in redirects and matches, as in Envoy, but never for whether its connection is safe.
+  if (request.scheme === '') request.scheme = view.forwardedProto;
   request.remoteIp = view.remoteIp;
   request.internal = view.internal;
   return undefined;

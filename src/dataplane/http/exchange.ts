@@ -115,7 +115,8 @@ export class Exchange
     if (table === undefined || virtualHost === undefined) return routeNotFound(request.method);
     // Before routes, which may answer by themselves: nothing of the virtual host is for plain text.
     const { requireTls } = virtualHost;
-    if (request.scheme !== 'https' && (requireTls === 'all' || (requireTls === 'external' && !request.internal))) {
+    const isPlain = request.forwardedProto !== 'https';
+    if (isPlain && (requireTls === 'all' || (requireTls === 'external' && !request.internal))) {
       return redirectToHttps(request);
     }
     // CONNECT asks for a tunnel, which only a connect_matcher route gives; over HTTP/2 there are none.

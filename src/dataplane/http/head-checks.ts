@@ -43,6 +43,7 @@ export function checkHead(head: RequestHead, rules: HeadRules, secure: boolean):
     const target = parseTarget(head.method, head.target, secure || !isEdge);
     if ('status' in target) return target;
     head.target = target.path;
+    head.scheme = target.scheme;
     // The target's authority stands above the Host header. RFC 9112 section 3.2.2
     head.host = target.authority ?? head.host;
   }

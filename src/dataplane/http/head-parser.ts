@@ -71,6 +71,8 @@ export class RequestHead {
   method = '';
   /** The request target as sent. */
   target = '';
+  /** As the client says it, in lower case: `:scheme` of HTTP/2, the scheme of a target in absolute-form. '' where it says nothing. */
+  scheme = '';
   /** 0 for HTTP/1.0, 1 for HTTP/1.1 */
   minorVersion = 1;
   http2 = false;

@@ -9,7 +9,10 @@ export class HttpRequest implements RouteRequest {
   method: string;
   /** '' where the client named none. After a host rewrite the upstream's. */
   authority: string;
-  scheme = '';
+  /** As the client said it; where it said nothing, the same as `forwardedProto`. */
+  scheme: string;
+  /** `http` or `https`: how the client's connection came, as far as a proxy in front can be trusted. */
+  forwardedProto = '';
   /** Path and query; normalized by admission, the upstream's after a rewrite. */
   path: string;
   /** Without Host. */
@@ -34,6 +37,7 @@ export class HttpRequest implements RouteRequest {
   constructor(head: RequestHead, remoteIp: string) {
     this.method = head.method;
     this.authority = head.host ?? '';
+    this.scheme = head.scheme;
     this.path = head.target;
     this.headers = head.headers;
     this.hasHost = head.host !== undefined;

@@ -125,6 +125,7 @@ class RequestCopy implements ForwardedExchange {
     this.config = copiesConfig(origin.config);
     this.request = new HttpRequest(head, origin.request.remoteIp);
     this.request.scheme = origin.request.scheme;
+    this.request.forwardedProto = origin.request.forwardedProto;
     this.request.internal = true;
     this.record = origin.record.ofCopy(this.request, origin.config.services.now());
     this.record.requestEndTime = this.record.startTime;

@@ -12,7 +12,7 @@ const INTERNAL_ONLY: ReadonlySet<string> = new Set(ENVOY_INTERNAL_HEADERS);
 /** What came out besides the changed headers. */
 export interface ClientView {
   /** `http` or `https`, as x-forwarded-proto says in the end. */
-  readonly scheme: string;
+  readonly forwardedProto: string;
   /** The client's address as far as it can be trusted; access logs show it. */
   readonly remoteIp: string;
   readonly internal: boolean;
@@ -59,10 +59,10 @@ export function mutateRequestHeaders(
     remoteIp = addressFromForwardedFor(forwardedFor, config.xffNumTrustedHops) ?? remoteIp;
     if ((seen & Known.ForwardedProto) === 0) headers.add('x-forwarded-proto', connectionScheme);
   }
-  let scheme = connectionScheme;
+  let forwardedProto = connectionScheme;
   if ((seen & Known.ForwardedProto) !== 0) {
     const proto = headers.get('x-forwarded-proto')!.toLowerCase();
-    if (proto === 'http' || proto === 'https') scheme = proto;
+    if (proto === 'http' || proto === 'https') forwardedProto = proto;
   }
 
   const internal = single && config.isInternal(remoteIp);
@@ -85,7 +85,7 @@ export function mutateRequestHeaders(
     else if (edge && !config.preserveExternalRequestId) headers.set('x-request-id', config.services.uuid());
   }
   config.clientCert(headers, connection.tls);
-  return { scheme, remoteIp, internal };
+  return { forwardedProto, remoteIp, internal };
 }
 
 /** The address `hops` places from the right of x-forwarded-for; undefined where there is none or it is no address. */

@@ -2,8 +2,10 @@
 
 import { CODEC_ERROR, HTTPS_URL_ON_PLAINTEXT, INVALID_URL, type ParseError } from './head-parser.ts';
 
-/** Authority and path of a request. */
+/** Scheme, authority and path of a request. */
 export interface Target {
+  /** In lower case; '' where the target has none. */
+  readonly scheme: string;
   /** undefined: the Host header says. */
   readonly authority: string | undefined;
   /** Path and query; '' for CONNECT, `*` for the asterisk-form. */
@@ -29,9 +31,11 @@ export function isValidAuthority(authority: string): boolean {
 export function parseTarget(method: string, target: string, secure: boolean): Target | ParseError {
   if (method === 'CONNECT') {
     // host ":" port. RFC 9112 section 3.2.3
-    return target.lastIndexOf(':') > 0 && isValidAuthority(target) ? { authority: target, path: '' } : INVALID_URL;
+    return target.lastIndexOf(':') > 0 && isValidAuthority(target)
+      ? { scheme: '', authority: target, path: '' }
+      : INVALID_URL;
   }
-  if (target === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : INVALID_URL;
+  if (target === '*') return method === 'OPTIONS' ? { scheme: '', authority: undefined, path: '*' } : INVALID_URL;
   const lower = target.slice(0, 8).toLowerCase();
   let start: number;
   if (lower.startsWith('http://')) start = 7;
@@ -45,5 +49,5 @@ export function parseTarget(method: string, target: string, secure: boolean): Ta
   const authority = target.slice(start, end);
   if (authority === '' || authority.includes('@') || !isValidAuthority(authority)) return INVALID_URL;
   const rest = target.slice(end);
-  return { authority, path: rest.startsWith('/') ? rest : `/${rest}` };
+  return { scheme: start === 7 ? 'http' : 'https', authority, path: rest.startsWith('/') ? rest : `/${rest}` };
 }

@@ -51,6 +51,7 @@ export function readRequestHead(
       if (name === ':method') head.method = value;
       else if (name === ':path') head.target = value;
       else if (name === ':authority') authority = value;
+      else if (name === ':scheme') head.scheme = value.toLowerCase();
       continue;
     }
     const known = KNOWN_NAMES.get(name);

@@ -42,6 +42,15 @@ const ROWS: readonly Row[] = [
   { name: 'HEAD', send: request('HEAD /'), gives: '200' },
   { name: 'OPTIONS', send: request('OPTIONS /'), gives: '200' },
   { name: 'POST with a content-length', send: post('/', 'hello'), gives: '200' },
+  {
+    name: 'a redirect says the scheme that the client said: http',
+    send: get('http://shop.example/moved'),
+    gives: '301',
+  },
+  { name: 'or https', send: get('https://shop.example/moved'), gives: '301' },
+  { name: 'or in capitals', send: get('HTTPS://shop.example/moved'), gives: '301' },
+  { name: 'another scheme', send: get('ftp://shop.example/moved'), gives: '301' },
+  { name: 'an upstream does not hear of it', send: get('http://shop.example/path'), gives: '200' },
   { name: 'POST of nothing', send: post('/', ''), gives: '200' },
   {
     name: 'POST without a length',
@@ -138,11 +147,37 @@ metadata: { name: shop, namespace: istio-system }
 type: Opaque
 data: { tls.crt: "{{certificate shop.example}}", tls.key: "{{key shop.example}}" }`;
 
+const TO_HTTPS = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: gateway, namespace: default }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - { port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"], tls: { httpsRedirect: true } }`;
+
 section(import.meta.url, [
   { name: 'prior knowledge', yaml: ROUTES, rows: ROWS.map((row) => ({ ...row, http2: true })) },
   {
     name: 'ALPN',
     yaml: `${GATEWAY}\n---\n${ROUTES}`,
     rows: ROWS.map((row) => ({ ...row, http2: true, to: 8443, tls: { servername: 'shop.example', alpn: ['h2'] } })),
+  },
+  {
+    name: 'httpsRedirect',
+    yaml: `${TO_HTTPS}\n---\n${ROUTES}`,
+    rows: [
+      { name: 'who says https in plain text is sent there', send: get('https://shop.example/path'), gives: '301' },
+    ].map((row) => ({ ...row, http2: true as const })),
+  },
+  {
+    name: 'the scheme of a target in absolute form over TLS and HTTP/1.1',
+    yaml: `${GATEWAY}\n---\n${ROUTES}`,
+    rows: ['http', 'https'].map((scheme) => ({
+      name: scheme,
+      ...{ to: 8443, tls: { servername: 'shop.example' } },
+      send: get(`${scheme}://shop.example/moved`),
+      gives: '301',
+    })),
   },
 ]);
