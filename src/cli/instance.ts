@@ -69,8 +69,13 @@ export function writeInstance(home: string, instance: Instance): void {
   const file = join(home, INSTANCE_FILE);
   const unfinished = `${file}.${process.pid}.tmp`;
   rmSync(unfinished, { force: true }); // one left by a crash may have other permissions
-  writeFileSync(unfinished, `${JSON.stringify(instance, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  renameSync(unfinished, file);
+  try {
+    writeFileSync(unfinished, `${JSON.stringify(instance, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(unfinished, file);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
 }
 
 /**
@@ -112,6 +117,7 @@ export function acquireHome(home: string): () => void {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 });
   } catch (error) {
+    rmSync(own, { force: true });
     throw new Error(`the home ${home} can't be written to: ${reasonOf(error)}; choose another one (--home DIR)`);
   }
   try {

@@ -9,7 +9,7 @@ import { dockerRuntime } from '../../workloads/runtimes/docker-runtime.ts';
 import { sampleRuntime } from '../../workloads/samples/sample-runtime.ts';
 import { runWorkloads } from '../../workloads/workloads.ts';
 import { endLeftoverEnvoys } from '../envoy/leftover.ts';
-import { acquireHome, limenHome, removeInstance, writeInstance } from '../instance.ts';
+import { acquireHome, limenHome, removeInstance } from '../instance.ts';
 import { createLog, type LogFormat, type LogLevel } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { formatBanner } from './banner.ts';
@@ -19,6 +19,7 @@ import { startDebugServer } from './debug-server.ts';
 import { type DataPlanes, prepareGateways } from './gateways/start.ts';
 import { instanceProxies, publishedGateways, tellPorts } from './gateways/tell.ts';
 import { imageCommands } from './image-commands.ts';
+import { instanceFile } from './instance-file.ts';
 import { reportOn } from './report.ts';
 import { startSidecars } from './sidecars/start.ts';
 import { signalsOf } from './signals.ts';
@@ -110,14 +111,19 @@ export async function serve(
     });
     const { runtime } = gateways;
     const logPorts = tellPorts(log);
+    const instance = instanceFile(home, log);
     let isReady = false;
     const tellOthers = () => {
       const gatewayProxies = instanceProxies(runtime.proxies);
       const proxies = [...gatewayProxies, ...sidecars.proxies];
-      writeInstance(home, { pid: process.pid, startedAt, version: VERSION, xds, debug: debug.address, proxies });
+      instance.tell({ pid: process.pid, startedAt, version: VERSION, xds, debug: debug.address, proxies });
       if (isReady) logPorts(gatewayProxies); // before, the banner says it
     };
-    undo.push(() => removeInstance(home)); // after what ends gateways and pods: each that goes is told once more
+    // After what ends gateways and pods: each that goes is told once more.
+    undo.push(
+      () => removeInstance(home),
+      () => instance.close(),
+    );
     const workloads = runWorkloads(store, {
       log,
       runtimes: [
