@@ -62,6 +62,7 @@ export async function runClient(
         else connection.reset();
       } else if (typeof step === 'string') connection.send(step);
       else if ('until' in step) await connection.until(() => connection.received.includes(step.until));
+      else if ('pause' in step) await pause(step.pause);
       else if ('attempts' in step) await Promise.race([options.arrived(step.attempts), pause(LIMIT_MS)]);
       else await connection.until(() => responses().final >= step.responses);
     }

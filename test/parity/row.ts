@@ -53,13 +53,15 @@ export interface ClientTls {
 
 /**
  * A string is sent; `{{port NAME}}` is the port of an upstream. `until`: wait for these bytes. `responses`: wait until so many final responses are complete. `end`: send no
- * more (a half-closed connection). `reset`: end it with a TCP reset. `attempts`: wait until upstreams have seen so many requests.
+ * more (a half-closed connection). `reset`: end it with a TCP reset. `attempts`: wait until upstreams have seen so many requests. `pause`: milliseconds, where
+ * nothing tells that a gateway has read what it was sent.
  */
 export type Step =
   | string
   | { readonly until: string }
   | { readonly responses: number }
   | { readonly attempts: number }
+  | { readonly pause: number }
   | 'end'
   | 'reset';
 
