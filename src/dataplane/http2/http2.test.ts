@@ -232,6 +232,25 @@ describe('a request over HTTP/2', () => {
     expect(upstream.requests[0]?.body).toContain('x-end: yes');
   });
 
+  it('ends with its last bytes where no trailers can follow, and not before these where they can', async () => {
+    const chunks = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n';
+    const { gateway } = await setUp({
+      script: ({ head }) => (head[0]?.includes('/chunks') ? chunks : ok('hello')),
+      hcm: { http_protocol_options: { enable_trailers: true } },
+    });
+    const client = await FrameClient.connect(gateway.port);
+    client.send(PREFACE);
+    const ends: Record<string, string> = {};
+    for (const [index, path] of ['/', '/direct', '/chunks'].entries()) {
+      const id = 2 * index + 1;
+      client.send(frame(Frame.Headers, END_STREAM | END_HEADERS, id, headerBlock(requestHeaders(path))));
+      await client.endOf(id);
+      ends[path] = client.frames.findLast(({ stream }) => stream === id)?.payload.toString() ?? '';
+    }
+    client.destroy();
+    expect(ends).toEqual({ '/': 'hello', '/direct': 'direct', '/chunks': '' });
+  });
+
   it('is answered as gRPC where it is gRPC', async () => {
     const { gateway } = await setUp();
     const answer = await ask(

@@ -153,6 +153,13 @@ export class ServerStream implements DownstreamStream {
   }
 
   sendHead(status: number, headers: HeaderList, ended: boolean): void {
+    // RFC 9112 section 7.1.2: of an HTTP/1.1 upstream, trailers follow chunks, and what has a length has none.
+    const hasLength = (headers.seen & Known.ContentLength) !== 0;
+    this.#respond(status, headers, ended, !ended && !hasLength && this.#owner.config.enableTrailers);
+  }
+
+  /** @param waitForTrailers costs a turn of its own, and a frame, even where none come */
+  #respond(status: number, headers: HeaderList, ended: boolean, waitForTrailers: boolean): void {
     if (this.#gone) return;
     const { fields } = headers;
     const list: string[] = [':status', String(status)];
@@ -160,7 +167,6 @@ export class ServerStream implements DownstreamStream {
       const name = fields[i]!;
       if (!CONNECTION_SPECIFIC.has(name)) list.push(name, fields[i + 1]!);
     }
-    const waitForTrailers = !ended && this.#owner.config.enableTrailers;
     if (waitForTrailers) this.#stream.on('wantTrailers', () => this.#sendTrailers());
     try {
       this.#stream.respond(list, { endStream: ended, waitForTrailers });
@@ -186,7 +192,7 @@ export class ServerStream implements DownstreamStream {
 
   sendWhole(status: number, headers: HeaderList, body: string): void {
     this.#exchange = undefined;
-    this.sendHead(status, headers, body === '');
+    this.#respond(status, headers, body === '', false);
     if (this.#gone) return;
     if (body !== '') this.#stream.end(body);
     this.#leaveRequest();
