@@ -34,7 +34,7 @@ import {
   unauthorized,
   unavailable,
 } from './status.ts';
-import { type Machine, putSystemObjects } from './system-objects.ts';
+import { kubernetesService, type Machine, nodeObject, putSystemObjects } from './system-objects.ts';
 import { warningHeader } from './warnings.ts';
 import { WatchHub } from './watch/watch-hub.ts';
 import { ServiceAddresses } from './writes/service-addresses.ts';
@@ -115,8 +115,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw error;
   }
   const { port } = server.address() as AddressInfo;
-  await putSystemObjects(store, port, options.machine, timestamp(clock()));
-  const controllers: Controllers = await startControllers(context, port);
+  const now = timestamp(clock());
+  await putSystemObjects(store, port, options.machine, now);
+  const lasting = [...kubernetesService(port), nodeObject(options.machine, now)];
+  const controllers: Controllers = await startControllers(context, lasting);
   return {
     port,
     url: `https://${SERVER_ADDRESSES[0]}:${port}`,

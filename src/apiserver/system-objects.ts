@@ -2,7 +2,7 @@
 
 import { NODE_NAME } from '../resources/node.ts';
 import { keyOf, type ResourceObject } from '../resources/object.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, Writer } from '../store/store.ts';
 import { defaultClusterRoles } from './authorization.ts';
 import { builtInDefinitions } from './built-in-definitions.ts';
 import { withStatus } from './controllers/custom-resources.ts';
@@ -39,7 +39,8 @@ export async function putSystemObjects(store: Store, port: number, machine: Mach
       if (writer.get({ group: '', kind: 'Namespace', namespace: '', name }) === undefined)
         writer.put(namespaceObject(name));
     for (const role of defaultClusterRoles()) if (writer.get(keyOf(role)) === undefined) writer.put(role);
-    for (const object of [...kubernetesService(port), nodeObject(machine, now)]) writer.put(object);
+    for (const object of kubernetesService(port)) writer.put(object);
+    writer.put(asBefore(nodeObject(machine, now), writer));
     for (const definition of builtInDefinitions()) {
       const { metadata, status } = (writer.get(keyOf(definition)) ?? definition) as CustomResourceDefinition;
       // What somebody else said of the kind changes nothing, and may be what an older Limen said.
@@ -47,6 +48,14 @@ export async function putSystemObjects(store: Store, port: number, machine: Mach
       writer.put(withStatus(current, now, undefined, true));
     }
   });
+}
+
+/** A node that starts again is as it was told to be (cordoned, tainted, labelled), and says what it has now. */
+function asBefore(node: ResourceObject, writer: Writer): ResourceObject {
+  const before = writer.get(keyOf(node));
+  if (before === undefined) return node;
+  const { metadata, spec } = before;
+  return { ...node, metadata: { ...metadata, labels: { ...metadata.labels, ...node.metadata.labels } }, spec };
 }
 
 function namespaceObject(name: string): ResourceObject {
@@ -99,7 +108,8 @@ export function kubernetesService(port: number): ResourceObject[] {
   return [service, endpoints, slice];
 }
 
-function nodeObject(machine: Machine, now: string): ResourceObject {
+/** The node. @param now RFC 3339, seconds: when it was last ready */
+export function nodeObject(machine: Machine, now: string): ResourceObject {
   const architecture = machine.architecture === 'x64' ? 'amd64' : machine.architecture;
   const capacity = { cpu: String(machine.cpus), memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`, pods: '110' };
   const condition = (type: string, status: string, reason: string, message: string) => ({

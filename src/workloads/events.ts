@@ -7,7 +7,12 @@ import { timestamp } from '../resources/timestamp.ts';
 import type { Store } from '../store/store.ts';
 
 /** Who tells: the `source.component` of the Event, named as Kubernetes' own components are. */
-export type EventSource = 'kubelet' | 'default-scheduler' | 'deployment-controller' | 'replicaset-controller';
+export type EventSource =
+  | 'kubelet'
+  | 'default-scheduler'
+  | 'taint-eviction-controller'
+  | 'deployment-controller'
+  | 'replicaset-controller';
 
 /** Something that happened. */
 export interface Happening {

@@ -203,6 +203,39 @@ describe('a change of the template', () => {
   });
 });
 
+describe('the node', () => {
+  const node = (spec: object) =>
+    cluster.store.put({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'limen' }, spec });
+  const scheduled = () => first().status?.conditions?.find(({ type }) => type === 'PodScheduled');
+
+  it('that is cordoned gets no pods: they wait, and say why, until it is not', async () => {
+    node({ unschedulable: true });
+    cluster.store.put(deployment());
+    await cluster.settle();
+    const message =
+      '0/1 nodes are available: 1 node(s) were unschedulable. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+    expect(first().status?.phase).toBe('Pending');
+    expect(scheduled()).toMatchObject({ status: 'False', reason: 'Unschedulable', message });
+    await cluster.until(() => events('Pod').includes(`FailedScheduling ${message}`));
+    expect(cluster.warnings()).toEqual([`Pod default/${first().metadata.name}: ${message}`]);
+    node({});
+    await cluster.until(() => containerOf(first())?.ready === true);
+    expect(scheduled()).toEqual({ type: 'PodScheduled', status: 'True', lastTransitionTime: expect.any(String) });
+  });
+
+  it('that is tainted NoExecute drives its pods out', async () => {
+    cluster.store.put(deployment());
+    await cluster.settle();
+    const { uid, name } = first().metadata;
+    node({ taints: [{ key: 'maintenance', effect: 'NoExecute' }] });
+    await cluster.until(
+      () => pods().some(({ metadata }) => metadata.uid !== uid) && !pods().some(({ metadata }) => metadata.uid === uid),
+    );
+    await cluster.until(() => events('Pod').includes(`TaintManagerEviction Marking for deletion Pod default/${name}`));
+    expect(first().spec?.nodeName).toBeUndefined();
+  });
+});
+
 describe('an image nobody knows', () => {
   it('is a pod that waits, and says what is known and how to map it; in the log, once', async () => {
     cluster.store.put(deployment({ image: 'example.com/shop:1' }));

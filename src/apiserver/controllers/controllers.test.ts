@@ -84,16 +84,33 @@ describe('namespaces', () => {
   });
 });
 
-describe('the Service kubernetes', () => {
+describe('the Service kubernetes, and the node', () => {
   it.each([
     `${NAMESPACES}/default/services/kubernetes`,
     `${NAMESPACES}/default/endpoints/kubernetes`,
     '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes',
+    '/api/v1/nodes/limen',
   ])('comes back: %s', async (path) => {
     const { uid } = (await api.get(path)).body.metadata;
     expect((await api.delete(path)).status).toBe(200);
     await api.until('it is there again', async () => (await status(path)) === 200);
     expect((await api.get(path)).body.metadata.uid).not.toBe(uid);
+  });
+});
+
+describe('the node', () => {
+  it('is as it was told to be when Limen starts again', async () => {
+    const told = { metadata: { name: 'limen', labels: { disk: 'ssd' } }, spec: { unschedulable: true } };
+    const store = new Store();
+    store.put({ apiVersion: 'v1', kind: 'Node', ...told });
+    const again = await TestServer.start(store);
+    try {
+      const { body } = await again.get('/api/v1/nodes/limen');
+      expect(body).toMatchObject(told);
+      expect(body.status.conditions.at(-1)).toMatchObject({ type: 'Ready', status: 'True' });
+    } finally {
+      await again.stop();
+    }
   });
 });
 

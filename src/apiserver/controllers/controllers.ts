@@ -1,9 +1,10 @@
 // What runs beside the API: it keeps namespaces, owned objects and CustomResourceDefinitions as they should be.
 
+import type { ResourceObject } from '../../resources/object.ts';
 import type { ApiContext } from '../api-call.ts';
 import { CustomResourceController } from './custom-resources.ts';
 import { GarbageCollector } from './garbage-collector.ts';
-import { KubernetesServiceController } from './kubernetes-service.ts';
+import { LastingObjectController } from './lasting-objects.ts';
 import { NamespaceController } from './namespaces.ts';
 
 /** Running controllers. */
@@ -15,15 +16,15 @@ export interface Controllers {
 
 /**
  * Starts all controllers; resolves when they have looked at everything once.
- * @param port of the API server
+ * @param lasting objects that come back when they are deleted
  */
-export async function startControllers(context: ApiContext, port: number): Promise<Controllers> {
+export async function startControllers(context: ApiContext, lasting: readonly ResourceObject[]): Promise<Controllers> {
   // Custom resources first: the others ask which kinds there are.
   const all = [
     new CustomResourceController(context),
     new NamespaceController(context),
     new GarbageCollector(context),
-    new KubernetesServiceController(context, port),
+    new LastingObjectController(context, lasting),
   ];
   const controllers: Controllers = {
     async idle() {

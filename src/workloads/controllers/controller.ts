@@ -1,7 +1,7 @@
 // The loop that all controllers share: what a change concerns is looked at once more, and what comes out is written as one transaction.
 
 import type { Logger } from 'pino';
-import { keyOf, type ResourceObject } from '../../resources/object.ts';
+import { describeKey, keyOf, type ResourceObject } from '../../resources/object.ts';
 import type { Snapshot } from '../../resources/snapshot.ts';
 import type { Change, Store } from '../../store/store.ts';
 import type { EventRecorder, Happening } from '../events.ts';
@@ -75,7 +75,11 @@ export function runControllers(
             return true;
           }),
         );
-        for (const { because } of done) if (because !== undefined) events.record(because);
+        for (const { because } of done) {
+          if (because === undefined) continue;
+          events.record(because);
+          if (because.type === 'Warning') log.warn(`${describeKey(keyOf(because.about))}: ${because.message}`);
+        }
       } catch (error) {
         log.error({ err: error }, 'controllers cannot write; they try again');
         retry = setTimeout(() => {

@@ -1,18 +1,17 @@
-// The Service `kubernetes` in namespace default, by which pods find the API server: it comes back when somebody deletes it.
+// The Service `kubernetes` in namespace default, by which pods find the API server, and the node: they come back when somebody deletes them.
 
-import { keyId, keyOf } from '../../resources/object.ts';
+import { keyId, keyOf, type ResourceObject } from '../../resources/object.ts';
 import type { ApiContext } from '../api-call.ts';
-import { kubernetesService } from '../system-objects.ts';
 import { WorkQueue } from './queue.ts';
 
-/** Keeps the Service and its endpoints from now on. */
-export class KubernetesServiceController {
+/** Keeps some objects from now on. */
+export class LastingObjectController {
   readonly #queue: WorkQueue<string>;
   readonly #unsubscribe: () => void;
 
-  /** @param port of the API server */
-  constructor({ store, log }: ApiContext, port: number) {
-    const objects = new Map(kubernetesService(port).map((object) => [keyId(keyOf(object)), object]));
+  /** @param lasting as they are made anew */
+  constructor({ store, log }: ApiContext, lasting: readonly ResourceObject[]) {
+    const objects = new Map(lasting.map((object) => [keyId(keyOf(object)), object]));
     this.#queue = new WorkQueue(log, async (id) => {
       const object = objects.get(id);
       if (object === undefined) return;
