@@ -86,7 +86,7 @@ async function ofEnvoy(flags: BootstrapFlags, nodeId: string, server: XdsServer)
     import('./envoy/bootstrap.ts'),
     import('./proxy-node.ts'),
   ]);
-  const bind = flags.address === undefined ? undefined : { address: flags.address, publish: [] };
+  const bind = flags.address === undefined ? undefined : { address: flags.address, taken: [], reusePort: false };
   if (bind !== undefined && isIP(bind.address) === 0)
     throw new Error(`--address ${bind.address}: expected an IP address`);
   const metadata = bind === undefined ? {} : { [BIND_METADATA]: bindMetadata(bind) };

@@ -1,7 +1,7 @@
 // `limen proxy`: a data plane alone, in the foreground. Started by `limen up` it reports over IPC, and ends with its parent.
 
 import type { Logger } from 'pino';
-import type { BindRules } from '../dataplane/config/bind-rules.ts';
+import type { Publish } from '../dataplane/config/bind-rules.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from '../dataplane/proxy.ts';
 import { parseHostPort } from './host-port.ts';
 import { createLog, type LogFormat, type LogLevel } from './log.ts';
@@ -89,7 +89,7 @@ export function proxyOptions(flags: ProxyFlags, process: Pick<NodeJS.Process, 's
     },
     ...(flags.sds === undefined ? {} : { secretServers: { 'sds-grpc': flags.sds } }),
     workers: flags.workers,
-    bind: bindRules(flags),
+    bind: { address: flags.address, publish: publishOf(flags) },
     admin,
     drainSeconds: flags.drainTime,
     version: VERSION,
@@ -117,12 +117,13 @@ function announce(
   report({ type: 'ready', admin, published });
 }
 
-function bindRules({ address, publish = [], reusePort = false }: ProxyFlags): BindRules {
-  return {
-    ...(address === undefined ? {} : { address }),
-    publish: publish.map((text) => {
-      const { address: host, hostPort, servicePort } = parsePublish(text);
-      return { host, hostPort, listenerPort: servicePort, ...(reusePort ? { reusePort } : {}) };
-    }),
-  };
+/**
+ * The published ports of flags.
+ * @throws Error for one that is none
+ */
+export function publishOf({ publish = [], reusePort = false }: Pick<ProxyFlags, 'publish' | 'reusePort'>): Publish[] {
+  return publish.map((text) => {
+    const { address: host, hostPort, servicePort: listenerPort } = parsePublish(text);
+    return { host, hostPort, listenerPort, ...(reusePort ? { reusePort } : {}) };
+  });
 }

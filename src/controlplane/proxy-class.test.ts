@@ -84,7 +84,7 @@ describe('classOf', () => {
 
   it('parts proxies that bind their listeners elsewhere', () => {
     const both = context(pod('a'), pod('b'));
-    const bound = { ...node('b'), bind: { address: '127.9.9.2', publish: [] } };
+    const bound = { ...node('b'), bind: { address: '127.9.9.2', taken: [], reusePort: false, publish: [] } };
     expect(classOf(both, bound).id).not.toBe(classOf(both, node('a')).id);
   });
 

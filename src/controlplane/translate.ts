@@ -64,8 +64,8 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
 
   const gateways = gatewaysOf(context, node);
   const listeners = new Map<string, EncodedResource>();
-  const addListener = ({ message, notices: own }: BuiltListener) => {
-    if (message !== undefined) listeners.set(message.name, encodeResource(message.name, ListenerSchema, message));
+  const addListener = ({ messages, notices: own }: BuiltListener) => {
+    for (const message of messages) listeners.set(message.name, encodeResource(message.name, ListenerSchema, message));
     for (const notice of own) notices.push(notice);
   };
   const routes = new Map<string, EncodedResource>();
@@ -86,7 +86,7 @@ export function translate(context: PushContext, proxy: ProxyNode): Translation {
   if (proxyPort !== undefined) {
     const build = () => httpProxyListener(proxyPort, context.mesh);
     const message = context.memo.get(`${node.id}/listener/${HTTP_PROXY_ROUTE}`, [proxyPort, context.mesh], build);
-    addListener({ message, notices: [] });
+    addListener({ messages: [message], notices: [] });
     addRoutes(httpProxyRoutes(context, node, proxyPort));
   }
   const secrets = new Map<string, EncodedResource>();

@@ -9,12 +9,13 @@ import type { ClientTls } from '../xds/tls.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { RunningEndpoint } from './admin/http-endpoint.ts';
 import { bound, isOwnPort, PROMETHEUS_PORT, PublishedEndpoints, STATUS_PORT } from './admin/published-endpoints.ts';
-import { startPrometheusServer, startStatusServer } from './admin/status-server.ts';
+import { type StatusView, startPrometheusServer, startStatusServer } from './admin/status-server.ts';
 import type { DataplaneView, ServerState } from './admin/view.ts';
 import type { BindRules, Publish } from './config/bind-rules.ts';
 import { Configuration } from './config/configuration.ts';
 import { createView } from './config/view.ts';
 import { Port } from './listener/port.ts';
+import { prometheusText } from './stats/prometheus.ts';
 import { Stats } from './stats/stats.ts';
 import { Worker, type WorkerOptions } from './worker/worker.ts';
 import { WorkerPool } from './worker/worker-pool.ts';
@@ -190,11 +191,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     now: Date.now,
   });
 
-  const ownPublished = new PublishedEndpoints(({ host, hostPort, listenerPort, reusePort }) =>
-    (listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer)(view, {
-      ...{ host, port: hostPort, reusePort, log },
-    }),
-  );
+  const statusView: StatusView = { ready: view.ready, metrics: async () => prometheusText(await view.stats()) };
+  const ownPublished = new PublishedEndpoints(statusView, log);
   let isReady = false;
   /** Who shares a port of these answers there once it serves: until then the others say that all is well. */
   const publishOwn = () =>
@@ -218,7 +216,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         ['prometheus', startPrometheusServer, PROMETHEUS_PORT],
       ] as const) {
         try {
-          endpoints.push(await bound({ host: own, port }, (at) => start(view, { ...at, log })));
+          endpoints.push(await bound({ host: own, port }, (at) => start(statusView, { ...at, log })));
         } catch (error) {
           // Nice to have: the gateway serves without it.
           log.warn({ port, reason: (error as Error).message }, `${name} port is not served`);

@@ -44,9 +44,23 @@ export class EnvoyAdmin {
     }
   }
 
-  async #isReady(): Promise<boolean> {
+  /** Whether it serves: not before its first configuration, and not while it drains. */
+  async isLive(): Promise<boolean> {
     try {
-      if ((await this.#get('/ready')).trim() !== 'LIVE') return false;
+      return (await this.#get('/ready')).trim() === 'LIVE';
+    } catch {
+      return false; // not up yet, or gone
+    }
+  }
+
+  /** All statistics, in Prometheus' text format. */
+  metrics(): Promise<string> {
+    return this.#get('/stats/prometheus');
+  }
+
+  async #isReady(): Promise<boolean> {
+    if (!(await this.isLive())) return false;
+    try {
       return (await this.#stats('^listener_manager.workers_started$')).get('listener_manager.workers_started') === 1;
     } catch {
       return false; // not up yet

@@ -12,14 +12,8 @@ import { envoyBootstrap } from './bootstrap.ts';
 
 const GOLDEN = join(import.meta.dirname, '../../../test/golden/bootstrap');
 const NODE_ID = 'router~127.1.2.3~istio-ingressgateway-0.istio-system~istio-system.svc.cluster.local';
-const BIND: Bind = {
-  address: '127.1.2.3',
-  publish: [
-    { address: '127.0.0.1', port: 80, listenerPort: 8080, only: false },
-    { address: '127.0.0.1', port: 15021, listenerPort: 15021, only: false },
-  ],
-};
-const bootstrapOf = (bind?: Bind) =>
+const BIND: Omit<Bind, 'publish'> = { address: '127.1.2.3', taken: [15090], reusePort: true };
+const bootstrapOf = (bind?: Omit<Bind, 'publish'>) =>
   envoyBootstrap({
     node: proxyNode(
       { nodeId: NODE_ID, label: ['istio=ingressgateway'], serviceAccount: 'gateway' },
@@ -48,7 +42,7 @@ describe('the bootstrap of an Envoy', () => {
       podName: 'istio-ingressgateway-0',
       namespace: 'istio-system',
       labels: { istio: 'ingressgateway' },
-      bind: BIND,
+      bind: { ...BIND, publish: [] },
     });
   });
 

@@ -2,8 +2,9 @@
 // Shape: https://github.com/istio/istio (tools/packaging/common/envoy_bootstrap.json)
 
 import { isIP } from 'node:net';
-import { type JsonObject, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { type Bind, bindAddresses, LISTENER_METADATA } from '../../controlplane/bind.ts';
+import { type JsonObject, toJson } from '@bufbuild/protobuf';
+import { type Bind, LISTENER_METADATA, ownAddress } from '../../controlplane/bind.ts';
+import { PROMETHEUS_PORT, STATUS_PORT } from '../../dataplane/admin/published-endpoints.ts';
 import { type Node, NodeSchema } from '../../xds/gen/envoy/config/core/v3/base_pb.js';
 import type { HostPort } from '../host-port.ts';
 
@@ -15,7 +16,7 @@ export interface BootstrapOptions {
   tls?: XdsTlsFiles | undefined;
   admin: HostPort;
   /** Where the listeners are bound; undefined: on all addresses, as in a pod. */
-  bind?: Bind | undefined;
+  bind?: Omit<Bind, 'publish'> | undefined;
 }
 
 /** PEM files by absolute path: whom the xDS server is verified by, and what it is shown. */
@@ -24,10 +25,6 @@ export interface XdsTlsFiles {
   cert?: string;
   key?: string;
 }
-
-/** 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
-export const STATUS_PORT = 15021;
-export const PROMETHEUS_PORT = 15090;
 
 const TYPE = 'type.googleapis.com/';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -109,7 +106,7 @@ export function envoyBootstrap({ node, xds, tls, admin, bind }: BootstrapOptions
 const FRAGMENT = 'envoy.reloadable_features.http_reject_path_with_fragment';
 
 /** A listener without a name, whose one route leads a path to a static cluster: istioctl shows it as `Inline Route: <prefix>*`. */
-function listener(port: number, bind: Bind | undefined, statPrefix: string, route: JsonObject): JsonObject {
+function listener(port: number, bind: BootstrapOptions['bind'], statPrefix: string, route: JsonObject): JsonObject {
   const hcm = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
   const filter = {
     name: 'envoy.filters.network.http_connection_manager',
@@ -129,16 +126,17 @@ function listener(port: number, bind: Bind | undefined, statPrefix: string, rout
 }
 
 /** Where a listener is bound; see controlplane/listeners, which does the same to those of xDS. */
-function addresses(own: HostPort, bind: Bind | undefined): JsonObject {
+function addresses(own: HostPort, bind: BootstrapOptions['bind']): JsonObject {
   if (bind === undefined) return { address: socketAddress(own) };
-  const [first, ...others] = bindAddresses({ address: own.host, port: own.port }, bind);
-  const metadata = { filterMetadata: { [LISTENER_METADATA]: { address: own.host, port: own.port } } };
-  const statPrefix = `${own.host}_${own.port}`;
-  if (first === undefined) return { address: socketAddress(own), bindToPort: false, statPrefix, metadata };
-  const bound = [first, ...others].map(({ address, port }) => socketAddress({ host: address, port }));
-  const additionalAddresses = bound.slice(1).map((address) => ({ address }));
-  const enableReusePort = bind.reusePort === true;
-  return { address: bound[0] as JsonValue, additionalAddresses, enableReusePort, statPrefix, metadata };
+  const inPod = { address: own.host, port: own.port };
+  const bound = ownAddress(inPod, bind);
+  return {
+    ...(bound === undefined
+      ? { address: socketAddress(own), bindToPort: false }
+      : { address: socketAddress({ host: bound.address, port: bound.port }), enableReusePort: bind.reusePort }),
+    statPrefix: `${own.host}_${own.port}`,
+    metadata: { filterMetadata: { [LISTENER_METADATA]: inPod } },
+  };
 }
 
 const ZIPKIN_CLUSTER = 'zipkin';

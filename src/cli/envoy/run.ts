@@ -6,21 +6,27 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BIND_METADATA, type Bind, bindMetadata } from '../../controlplane/bind.ts';
+import {
+  isOwnPort,
+  PROMETHEUS_PORT,
+  PublishedEndpoints,
+  STATUS_PORT,
+} from '../../dataplane/admin/published-endpoints.ts';
+import type { Publish } from '../../dataplane/config/bind-rules.ts';
 import { explainBindError } from '../../dataplane/config/endpoint.ts';
 import { parseHostPort } from '../host-port.ts';
 import { createLog } from '../log.ts';
-import type { ProxyFlags } from '../proxy.ts';
+import { type ProxyFlags, publishOf } from '../proxy.ts';
 import { proxyNode } from '../proxy-node.ts';
 import type { DataPlaneMessage } from '../up/messages.ts';
-import { parsePublish } from '../up/publish.ts';
 import { signalsOf } from '../up/signals.ts';
 import { EnvoyAdmin } from './admin.ts';
-import { envoyBootstrap, PROMETHEUS_PORT, STATUS_PORT } from './bootstrap.ts';
+import { envoyBootstrap } from './bootstrap.ts';
 import { canOpenStdout, createFifo } from './fifo.ts';
 import { bootstrapFileIn, forgetEnvoy, recordEnvoy } from './leftover.ts';
 import { lineSplitter } from './lines.ts';
 import { logFlags, logLine, parseLogLine } from './log-lines.ts';
-import { freePort, whyNotBindable } from './ports.ts';
+import { whyNotBindable } from './ports.ts';
 
 /** The flags of a data plane that is an Envoy. */
 export interface EnvoyFlags extends ProxyFlags {
@@ -59,16 +65,18 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
   };
   try {
-    const bind = await bindOf(flags, log);
+    const publish = publishOf(flags);
+    const bind = await bindOf(flags, publish, log);
     const admin = parseHostPort(flags.adminAddress, '--admin-address');
     const taken = await whyNotBindable(admin.host, admin.port);
     if (taken !== undefined) throw new Error(explainBindError(admin, taken, 'publish on'));
     const envoy = startEnvoy(flags, bind, log, process);
+    const interface_ = new EnvoyAdmin(admin);
+    const own = new PublishedEndpoints({ ready: () => interface_.isLive(), metrics: () => interface_.metrics() }, log);
     const killNow = () => envoy.child.kill('SIGKILL');
     process.once('exit', killNow); // whatever ends this process
     try {
       signals.onSecond(() => process.exit(1));
-      const interface_ = new EnvoyAdmin(admin);
       const starting = new AbortController();
       const end = Promise.race([signals.first, orphaned.promise, envoy.ended]);
       const readyFirst = await Promise.race([
@@ -76,11 +84,11 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
         end.then(() => false),
       ]).finally(() => starting.abort());
       if (readyFirst) {
-        const published = bind.publish.map(({ address, port, listenerPort }) => ({
-          host: address,
-          port,
-          listenerPort,
-        }));
+        // All but these are listeners, which the control plane tells Envoy of.
+        await own
+          .follow(publish.filter(isOwnPort))
+          .catch((error: Error) => log.error({ reason: error.message }, 'published port is not served'));
+        const published = publish.map(({ host, hostPort, listenerPort }) => ({ host, port: hostPort, listenerPort }));
         log.info(
           { admin: flags.adminAddress, published: published.map((at) => `${at.host}:${at.port}:${at.listenerPort}`) },
           'ready',
@@ -104,6 +112,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
     } finally {
       process.off('exit', killNow);
       killNow();
+      await own.close();
       rmSync(envoy.bootstrapFile, { force: true });
       forgetEnvoy(flags.envoy.directory);
       rmSync(flags.envoy.directory, { recursive: true, force: true });
@@ -118,29 +127,28 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
   }
 }
 
+/** What holds of its addresses as long as it runs. */
+type EnvoyBind = Omit<Bind, 'publish'>;
+
 /** Where listeners are bound. Pods' ports that another process holds on this machine are left to it; the published ports serve then. */
-async function bindOf({ address, publish = [], reusePort = false }: EnvoyFlags, log: Logger): Promise<Bind> {
-  const entries = [];
-  for (const text of publish) {
-    const { address: host, hostPort, servicePort: listenerPort } = parsePublish(text);
-    const taken = address === undefined ? undefined : await whyNotBindable(address, listenerPort);
-    if (taken !== undefined && address !== undefined)
-      log.warn(
-        { reason: explainBindError({ host: address, port: listenerPort }, taken, 'publish on') },
-        'listener is served on its published port only',
-      );
-    entries.push({ address: host, port: hostPort, listenerPort, only: taken !== undefined });
-  }
+async function bindOf(
+  { address, reusePort = false }: EnvoyFlags,
+  publish: readonly Publish[],
+  log: Logger,
+): Promise<EnvoyBind | undefined> {
+  if (address === undefined) return undefined;
+  const taken: number[] = [];
   // The two listeners of the bootstrap must not be the reason why nothing starts.
-  for (const port of [STATUS_PORT, PROMETHEUS_PORT]) {
-    if (address === undefined || entries.some(({ listenerPort }) => listenerPort === port)) continue;
-    const taken = await whyNotBindable(address, port);
-    if (taken === undefined) continue;
-    log.warn({ reason: explainBindError({ host: address, port }, taken, 'publish on') }, 'port is not served');
-    const free = await freePort(address);
-    entries.push({ address, port: free, listenerPort: port, only: true });
+  for (const port of new Set([...publish.map(({ listenerPort }) => listenerPort), STATUS_PORT, PROMETHEUS_PORT])) {
+    const code = await whyNotBindable(address, port);
+    if (code === undefined) continue;
+    taken.push(port);
+    log.warn(
+      { reason: explainBindError({ host: address, port }, code, 'publish on') },
+      'listener is served on published ports only',
+    );
   }
-  return { address, publish: entries, ...(reusePort ? { reusePort } : {}) };
+  return { address, taken, reusePort };
 }
 
 /** How Envoy came to its end. */
@@ -156,12 +164,17 @@ interface RunningEnvoy {
   readonly ended: Promise<Ended>;
 }
 
-function startEnvoy(flags: EnvoyFlags, bind: Bind, log: Logger, process: NodeJS.Process): RunningEnvoy {
+function startEnvoy(
+  flags: EnvoyFlags,
+  bind: EnvoyBind | undefined,
+  log: Logger,
+  process: NodeJS.Process,
+): RunningEnvoy {
   const { path, directory } = flags.envoy;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const bootstrapFile = bootstrapFileIn(directory);
   const bootstrap = envoyBootstrap({
-    node: proxyNode(flags, { [BIND_METADATA]: bindMetadata(bind) }),
+    node: proxyNode(flags, bind === undefined ? {} : { [BIND_METADATA]: bindMetadata(bind) }),
     xds: parseHostPort(flags.xds, '--xds'),
     admin: parseHostPort(flags.adminAddress, '--admin-address'),
     bind,

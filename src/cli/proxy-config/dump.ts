@@ -2,6 +2,7 @@
 
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { LISTENER_METADATA } from '../../controlplane/bind.ts';
 import {
   type BootstrapConfigDump,
   BootstrapConfigDumpSchema,
@@ -23,9 +24,12 @@ import {
 import { type Listener, ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../../xds/gen/envoy/config/route/v3/route_pb.js';
 
-/** The active listeners: those that came over xDS, then the static ones. */
+/**
+ * The active listeners: those that came over xDS, then the static ones. Those that an Envoy on this machine has beside for published ports are left out: they
+ * are where a pod is reached from outside, and no listeners of the pod.
+ */
 export function listenersOf(dump: ConfigDump): Listener[] {
-  return sections(dump, ListenersConfigDumpSchema).flatMap((section) => [
+  const all = sections(dump, ListenersConfigDumpSchema).flatMap((section) => [
     ...unpackAll(
       ListenerSchema,
       section.dynamicListeners.map((listener) => listener.activeState?.listener),
@@ -35,6 +39,7 @@ export function listenersOf(dump: ConfigDump): Listener[] {
       section.staticListeners.map((listener) => listener.listener),
     ),
   ]);
+  return all.filter(({ metadata }) => metadata?.filterMetadata[LISTENER_METADATA]?.published !== true);
 }
 
 /** The route configurations: those that came over RDS, then those that stand in a listener or the bootstrap. */

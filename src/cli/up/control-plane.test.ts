@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
+import { BIND_METADATA, bindMetadata } from '../../controlplane/bind.ts';
 import { Store } from '../../store/store.ts';
 import { ingressGatewayObjects } from '../../workloads/ingress-gateway.ts';
 import { AdsClient } from '../../xds/client.ts';
@@ -39,7 +41,7 @@ async function started() {
   const until = async (holds: () => boolean) => {
     while (!holds()) await once(changes, 'change');
   };
-  return { target, told, until, translations: () => translations };
+  return { store, controlPlane, target, told, until, translations: () => translations };
 }
 
 /** Connects a proxy, which is a class of its own where its labels are. Resolves when it has its clusters. */
@@ -70,4 +72,51 @@ it('forgets what was built for many kinds of proxies that came and went, though 
   await connect(target, 'stays', 'app=stays');
   for (let index = 0; index < 16; index += 1) await (await connect(target, 'goes', `app=${index}`)).close();
   await until(() => told.size === 1 && translations() > 17);
+});
+
+it('tells an Envoy on this machine of the ports that are published for it, also when they change, and no other node', async () => {
+  const { store, controlPlane, target } = await started();
+  store.put({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'gateway', namespace: 'default' },
+    spec: {
+      selector: { app: 'gateway' },
+      servers: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
+    },
+  });
+  const listenersOf = (pod: string, metadata: JsonObject) => {
+    const names = new Set<string>();
+    const nodeId = `router~127.0.0.1~${pod}.default~default.svc.cluster.local`;
+    const client = new AdsClient({
+      target,
+      node: proxyNode({ nodeId, label: ['app=gateway'] }, metadata),
+      log,
+      onResponse(_typeUrl, resources, _version, removed) {
+        for (const { name } of resources) names.add(name);
+        for (const name of removed) names.delete(name);
+      },
+    });
+    closers.push(() => client.close());
+    client.subscribe(TypeUrl.Listener, '*');
+    client.start();
+    return { nodeId, names: () => [...names].sort() };
+  };
+  const envoy = listenersOf('envoy', {
+    [BIND_METADATA]: bindMetadata({ address: '127.0.0.9', taken: [], reusePort: false }),
+  });
+  const other = listenersOf('other', {});
+  const publish = (nodeId: string, ...ports: number[]) =>
+    controlPlane.publish(
+      nodeId,
+      ports.map((port) => ({ address: '127.0.0.1', port, listenerPort: 8080 })),
+    );
+  for (const { nodeId } of [envoy, other]) publish(nodeId, 80, 30080);
+  await expect.poll(envoy.names).toEqual(['0.0.0.0_8080', '127.0.0.1_30080/0.0.0.0_8080', '127.0.0.1_80/0.0.0.0_8080']);
+  expect(controlPlane.listenerPorts(envoy.nodeId)).toEqual([8080]);
+  publish(envoy.nodeId, 30081);
+  await expect.poll(envoy.names).toEqual(['0.0.0.0_8080', '127.0.0.1_30081/0.0.0.0_8080']);
+  controlPlane.publish(envoy.nodeId, undefined);
+  await expect.poll(envoy.names).toEqual(['0.0.0.0_8080']);
+  expect(other.names()).toEqual(['0.0.0.0_8080']);
 });

@@ -1,6 +1,7 @@
 // The control plane at work: each change of the store becomes a new push context, and what changed by it goes to the proxies.
 
 import type { Logger } from 'pino';
+import type { BindPublish } from '../../controlplane/bind.ts';
 import { translateGrpc } from '../../controlplane/grpc/translate-grpc.ts';
 import { type ProxyNode, parseNode } from '../../controlplane/node.ts';
 import { classOf } from '../../controlplane/proxy-class.ts';
@@ -23,6 +24,11 @@ export interface ControlPlane {
   readonly server: AdsServer;
   /** The ports of the listeners that a connected proxy was last sent. */
   listenerPorts(nodeId: string): number[];
+  /**
+   * Says which ports of this machine are published for an Envoy that runs here in place of a pod: it is sent listeners for them. To be called before it
+   * connects, and when they change; undefined when it is gone.
+   */
+  publish(nodeId: string, ports: readonly BindPublish[] | undefined): void;
   close(): Promise<void>;
 }
 
@@ -46,7 +52,7 @@ export function startControlPlane(
   const server = new AdsServer({
     log,
     resourcesFor(node) {
-      const proxy = classOf(context, parseNode(node));
+      const proxy = classOf(context, withPublished(parseNode(node)));
       if (proxy.generator === 'grpc') return forGrpc(node, proxy);
       let translation = translations.get(proxy.id);
       if (translation === undefined) {
@@ -69,6 +75,13 @@ export function startControlPlane(
       if (gone >= MAX_GONE) schedule();
     },
   });
+
+  /** By node id. */
+  const published = new Map<string, readonly BindPublish[]>();
+  function withPublished(node: ProxyNode): ProxyNode {
+    const publish = published.get(node.id);
+    return node.bind === undefined || publish === undefined ? node : { ...node, bind: { ...node.bind, publish } };
+  }
 
   /** The targets of each gRPC client that lead nowhere, as last told. */
   const unknownTargets = new WeakMap<Node, ReadonlySet<string>>();
@@ -102,9 +115,13 @@ export function startControlPlane(
     server,
     listenerPorts(nodeId) {
       const given = [...connected].findLast(([{ id }]) => id === nodeId)?.[1].given;
-      return [...(given?.resources.get(TypeUrl.Listener)?.keys() ?? [])].map((name) =>
-        Number(name.slice(name.lastIndexOf('_') + 1)),
-      );
+      const names = given?.resources.get(TypeUrl.Listener)?.keys() ?? [];
+      return [...new Set(Array.from(names, (name) => Number(name.slice(name.lastIndexOf('_') + 1))))];
+    },
+    publish(nodeId, ports) {
+      if (ports === undefined) published.delete(nodeId);
+      else published.set(nodeId, ports);
+      schedule();
     },
     async close() {
       unsubscribe();

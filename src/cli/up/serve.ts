@@ -107,6 +107,7 @@ export async function serve(
     const gateways = await prepareGateways(options, {
       ...dataPlanes,
       ...{ store, xds, envoyDirectory, log },
+      publish: controlPlane.publish,
       onChange: () => tellOthers(),
     });
     const { runtime } = gateways;

@@ -7,11 +7,12 @@ import { ListenerSchema } from '../../xds/gen/envoy/config/listener/v3/listener_
 import { DownstreamTlsContextSchema } from '../../xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { parseConfigDump } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/resources.ts';
+import { prometheusText } from '../stats/prometheus.ts';
 import { type AdminOptions, startAdmin } from './admin-server.ts';
 import { any, exampleView, keyPair, STARTED, secretResource, type Told, WEB } from './example-view.ts';
 import type { RunningEndpoint } from './http-endpoint.ts';
 import { isLoopbackHost } from './loopback-only.ts';
-import { startPrometheusServer, startStatusServer } from './status-server.ts';
+import { type StatusView, startPrometheusServer, startStatusServer } from './status-server.ts';
 import type { DataplaneView } from './view.ts';
 
 const log = pino({ level: 'silent' });
@@ -385,10 +386,15 @@ describe('the admin interface', () => {
   });
 });
 
+const statusView = ({ ready, stats }: DataplaneView): StatusView => ({
+  ready,
+  metrics: async () => prometheusText(await stats()),
+});
+
 describe('the status port', () => {
   test('/healthz/ready tells whether the gateway serves; other paths are 404', async () => {
     const view = exampleView();
-    const server = await keep(startStatusServer(view, { host: '127.0.0.1', port: 0, log }));
+    const server = await keep(startStatusServer(statusView(view), { host: '127.0.0.1', port: 0, log }));
     expect(await ask(server, '/healthz/ready')).toMatchObject({ status: 200, headers: { server: 'envoy' } });
     view.setHealthy(false);
     expect((await ask(server, '/healthz/ready?x')).status).toBe(503);
@@ -399,7 +405,7 @@ describe('the status port', () => {
 
 describe('the Prometheus port', () => {
   test('/stats/prometheus is the exposition; other paths are 404', async () => {
-    const server = await keep(startPrometheusServer(exampleView(), { host: '127.0.0.1', port: 0, log }));
+    const server = await keep(startPrometheusServer(statusView(exampleView()), { host: '127.0.0.1', port: 0, log }));
     const reply = await ask(server, '/stats/prometheus');
     expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(reply.body).toContain(`envoy_cluster_upstream_rq{response_code="200",cluster_name="${WEB}"} 2\n`);

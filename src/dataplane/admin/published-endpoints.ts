@@ -1,9 +1,11 @@
 // The proxy's own two ports (15021, 15090) where they are published: which servers run follows the rules.
 
+import type { Logger } from 'pino';
 import type { Publish } from '../config/bind-rules.ts';
 import { type Endpoint, explainBindError } from '../config/endpoint.ts';
 import { ConfigError } from '../connection.ts';
 import type { RunningEndpoint } from './http-endpoint.ts';
+import { type StatusView, startPrometheusServer, startStatusServer } from './status-server.ts';
 
 /** Istio's gateways: 15021 answers readiness probes, 15090 Prometheus. https://istio.io/latest/docs/ops/deployment/application-requirements/ */
 export const STATUS_PORT = 15021;
@@ -16,15 +18,16 @@ export function isOwnPort({ listenerPort }: Publish): boolean {
 
 /** Servers by the rules that ask for them. */
 export class PublishedEndpoints {
-  readonly #start: (publish: Publish) => Promise<RunningEndpoint>;
+  readonly #view: StatusView;
+  readonly #log: Logger;
   readonly #running = new Map<string, RunningEndpoint>();
   /** One change at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  /** @param start a server on the port of this machine; rejects with the errno's error where that can't be bound */
-  constructor(start: (publish: Publish) => Promise<RunningEndpoint>) {
-    this.#start = start;
+  constructor(view: StatusView, log: Logger) {
+    this.#view = view;
+    this.#log = log;
   }
 
   /**
@@ -57,9 +60,7 @@ export class PublishedEndpoints {
     for (const publish of rules) {
       if (this.#closed) break;
       try {
-        const endpoint =
-          this.#running.get(keyOf(publish)) ??
-          (await bound({ host: publish.host, port: publish.hostPort }, () => this.#start(publish)));
+        const endpoint = this.#running.get(keyOf(publish)) ?? (await this.#start(publish));
         this.#running.set(keyOf(publish), endpoint);
         published.push({ ...publish, hostPort: endpoint.port });
       } catch (error) {
@@ -68,6 +69,11 @@ export class PublishedEndpoints {
     }
     if (errors.length > 0) throw new ConfigError(errors.map(({ message }) => message).join('; '));
     return published;
+  }
+
+  #start({ host, hostPort, listenerPort, reusePort }: Publish): Promise<RunningEndpoint> {
+    const start = listenerPort === STATUS_PORT ? startStatusServer : startPrometheusServer;
+    return bound({ host, port: hostPort }, (at) => start(this.#view, { ...at, reusePort, log: this.#log }));
   }
 }
 

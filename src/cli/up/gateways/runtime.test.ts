@@ -5,6 +5,7 @@ import { Store } from '../../../store/store.ts';
 import type { ContainerToRun } from '../../../workloads/container-runtime.ts';
 import type { ProxyFlags } from '../../proxy.ts';
 import type { DataPlane } from '../data-plane.ts';
+import type { PublishedPort } from '../publish.ts';
 import { PublishedServices } from './published-services.ts';
 import { GatewayRuntime } from './runtime.ts';
 
@@ -49,6 +50,8 @@ class FakeDataPlane implements DataPlane {
 let store: Store;
 let started: FakeDataPlane[];
 let failure: string | undefined;
+/** What the control plane was told of each node. */
+let publishedFor: Map<string, readonly PublishedPort[] | undefined>;
 /** Errors in the log. */
 let logged: string[];
 /** The pods that were told to others, each time they were. */
@@ -57,6 +60,7 @@ let told: string[][];
 beforeEach(() => {
   logged = [];
   told = [];
+  publishedFor = new Map();
   store = new Store();
   started = [];
   failure = undefined;
@@ -97,6 +101,7 @@ function runtime({ sharePorts = true } = {}): GatewayRuntime {
     }),
     adminAddress: async (ip) => `${ip}:15000`,
     sharePorts,
+    onPublished: (nodeId, ports) => void publishedFor.set(nodeId, ports),
     onChange: () => void told.push(gateways.proxies.map(({ pod }) => pod)),
   });
   return gateways;

@@ -47,6 +47,8 @@ export interface GatewayRuntimeOptions {
    * a Service has its published ports, and the others stand by.
    */
   readonly sharePorts: boolean;
+  /** Told what is published for a data plane before it connects to the control plane, and undefined when it is gone. */
+  readonly onPublished: (nodeId: string, ports: readonly PublishedPort[] | undefined) => void;
   /** Called whenever `proxies` has changed. */
   readonly onChange: () => void;
 }
@@ -126,9 +128,11 @@ export class GatewayRuntime implements ContainerRuntime {
   }
 
   #run({ pod, spec, ip, write }: ContainerToRun): { container: RunningContainer; gateway: Gateway } {
-    const { log, services, startDataPlane, complete, adminAddress, sharePorts, onChange } = this.#options;
+    const { log, services, startDataPlane, complete, adminAddress, sharePorts, onPublished, onChange } = this.#options;
     const id = `${pod.metadata.namespace ?? 'default'}/${pod.metadata.name}`;
+    const nodeId = nodeIdOf(pod, ip);
     const exit = Promise.withResolvers<number>();
+    void exit.promise.then(() => onPublished(nodeId, undefined));
     let dataPlane = startDataPlane();
     let ending = false;
     let turn: Promise<unknown> = Promise.resolve();
@@ -139,7 +143,7 @@ export class GatewayRuntime implements ContainerRuntime {
     const serve = async (published: readonly PublishedPort[]) => {
       const process = dataPlane;
       gateway.published = JSON.stringify(published);
-      const nodeId = nodeIdOf(pod, ip);
+      onPublished(nodeId, published);
       const flags: GatewayFlags = {
         nodeId,
         label: labelsOf(pod),

@@ -9,6 +9,7 @@ import type { EnvoyProgram } from '../../envoy/program.ts';
 import type { EnvoyFlags } from '../../envoy/run.ts';
 import { formatHostPort } from '../../host-port.ts';
 import type { ProxyFlags } from '../../proxy.ts';
+import type { ControlPlane } from '../control-plane.ts';
 import { parsePublish } from '../publish.ts';
 import type { UpOptions } from '../serve.ts';
 import type { DataPlaneSupply } from '../spare.ts';
@@ -29,6 +30,8 @@ interface Dependencies extends DataPlanes {
   /** A folder for the files of Envoys. */
   envoyDirectory: string;
   log: Logger;
+  /** Says to the control plane where an Envoy's listeners are published. */
+  publish: ControlPlane['publish'];
   onChange: () => void;
 }
 
@@ -48,7 +51,7 @@ export interface Gateways {
  * @throws Error for the user where `--publish` asks for what can't be had
  */
 export async function prepareGateways(options: UpOptions, deps: Dependencies): Promise<Gateways> {
-  const { store, log, envoy, envoyDirectory, dataPlanes, xds, onChange } = deps;
+  const { store, log, envoy, envoyDirectory, dataPlanes, xds, publish, onChange } = deps;
   const services = new PublishedServices({
     snapshot: () => store.snapshot,
     requested: {
@@ -82,6 +85,12 @@ export async function prepareGateways(options: UpOptions, deps: Dependencies): P
     complete,
     adminAddress,
     sharePorts: process.platform === 'linux',
+    onPublished(nodeId, ports) {
+      publish(
+        nodeId,
+        ports?.map(({ address, hostPort, targetPort }) => ({ address, port: hostPort, listenerPort: targetPort })),
+      );
+    },
     onChange,
   });
   const unsubscribe = store.subscribe((_snapshot, changes) => {
