@@ -47,6 +47,20 @@ describe('limen proxy', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
+  it('follows what its parent wants published', async () => {
+    const child = await start('--publish', '0:15021');
+    const [ready] = (await once(child, 'message')) as [{ published: { port: number }[] }];
+    const before = ready.published[0]?.port;
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    child.send({ type: 'publish', publish: [{ host: '127.0.0.1', hostPort: port, listenerPort: 15021 }] });
+    expect(await once(child, 'message')).toEqual([{ type: 'published' }, undefined]);
+    expect((await fetch(`http://127.0.0.1:${port}/healthz/ready`)).status).toBe(200);
+    await expect(fetch(`http://127.0.0.1:${before}/healthz/ready`)).rejects.toThrow('fetch failed');
+  });
+
   it('ends when its parent goes away', async () => {
     const child = await start('--publish', '0:8080', '--workers', '2');
     await once(child, 'message');

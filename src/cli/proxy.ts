@@ -6,7 +6,7 @@ import { type ProxyOptions, type RunningProxy, startProxy } from '../dataplane/p
 import { parseHostPort } from './host-port.ts';
 import { createLog, type LogFormat, type LogLevel } from './log.ts';
 import { proxyNode } from './proxy-node.ts';
-import type { DataPlaneMessage } from './up/messages.ts';
+import { type DataPlaneMessage, followPublish } from './up/messages.ts';
 import { parsePublish } from './up/publish.ts';
 import { signalsOf } from './up/signals.ts';
 import { VERSION } from './version.ts';
@@ -46,11 +46,13 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
   const report = (message: DataPlaneMessage) => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a parent that is gone: 'disconnect' says so
   };
+  let unfollow = () => {};
   try {
     const options = proxyOptions(flags, process);
     const { log, admin } = options;
     const proxy = await startProxy(options);
     signals.onSecond(() => process.exit(1));
+    unfollow = followPublish(process, proxy.publish, report);
     const end = Promise.race([signals.first, orphaned.promise, proxy.closed]);
     const readyFirst = await Promise.race([proxy.ready.then(() => true), end.then(() => false)]);
     if (readyFirst) {
@@ -65,6 +67,7 @@ export async function runProxy(flags: ProxyFlags, process: NodeJS.Process): Prom
     throw error;
   } finally {
     signals.close();
+    unfollow();
     process.off('disconnect', onDisconnect);
     if (process.connected) process.disconnect?.(); // else the channel keeps the process
   }

@@ -333,6 +333,11 @@ export class Limen {
     return outcome as CurlOutcome;
   }
 
+  /** The ids of the processes that it has started, and of those that these have. */
+  get processes(): number[] {
+    return descendantsOf(this.#child.pid as number);
+  }
+
   /** SIGKILL. Resolves when it and its data plane are gone; its folders stay, for the next one. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
@@ -341,7 +346,7 @@ export class Limen {
 
   /** SIGTERM. Returns the exit code and the processes that are left of it (none, it should be). */
   async stop(): Promise<{ code: number | null; left: number[] }> {
-    const family = descendantsOf(this.#child.pid as number);
+    const family = this.processes;
     this.#child.kill('SIGTERM');
     const giveUp = setTimeout(() => this.#child.kill('SIGKILL'), DEADLINE_MS);
     const code = await this.#ended;

@@ -18,7 +18,7 @@ import { parseHostPort } from '../host-port.ts';
 import { createLog } from '../log.ts';
 import { type ProxyFlags, publishOf } from '../proxy.ts';
 import { proxyNode } from '../proxy-node.ts';
-import type { DataPlaneMessage } from '../up/messages.ts';
+import { type DataPlaneMessage, followPublish } from '../up/messages.ts';
 import { signalsOf } from '../up/signals.ts';
 import { EnvoyAdmin } from './admin.ts';
 import { envoyBootstrap } from './bootstrap.ts';
@@ -73,6 +73,13 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
     const envoy = startEnvoy(flags, bind, log, process);
     const interface_ = new EnvoyAdmin(admin);
     const own = new PublishedEndpoints({ ready: () => interface_.isLive(), metrics: () => interface_.metrics() }, log);
+    /** All but these are listeners, which the control plane tells Envoy of. */
+    const publishOwn = async (ports: readonly Publish[]) => {
+      await own
+        .follow(ports.filter(isOwnPort))
+        .catch((error: Error) => log.error({ reason: error.message }, 'published port is not served'));
+    };
+    let unfollow = () => {};
     const killNow = () => envoy.child.kill('SIGKILL');
     process.once('exit', killNow); // whatever ends this process
     try {
@@ -84,10 +91,8 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
         end.then(() => false),
       ]).finally(() => starting.abort());
       if (readyFirst) {
-        // All but these are listeners, which the control plane tells Envoy of.
-        await own
-          .follow(publish.filter(isOwnPort))
-          .catch((error: Error) => log.error({ reason: error.message }, 'published port is not served'));
+        await publishOwn(publish);
+        unfollow = followPublish(process, publishOwn, report);
         const published = publish.map(({ host, hostPort, listenerPort }) => ({ host, port: hostPort, listenerPort }));
         log.info(
           { admin: flags.adminAddress, published: published.map((at) => `${at.host}:${at.port}:${at.listenerPort}`) },
@@ -112,6 +117,7 @@ export async function runEnvoy(flags: EnvoyFlags, process: NodeJS.Process): Prom
     } finally {
       process.off('exit', killNow);
       killNow();
+      unfollow();
       await own.close();
       rmSync(envoy.bootstrapFile, { force: true });
       forgetEnvoy(flags.envoy.directory);

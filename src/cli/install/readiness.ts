@@ -72,7 +72,7 @@ async function stateOf(
     pods.filter((pod) => pod.metadata.deletionTimestamp === undefined).map((pod) => pod.metadata.name),
   );
   const proxies = all.filter((proxy) => proxy.namespace === namespace && live.has(proxy.pod));
-  // A data plane that starts anew, as its Service's ports have changed, is not among them meanwhile.
+  // A pod is available a moment before others are told of its data plane.
   const missing = (deployment.spec?.replicas ?? 1) - proxies.length;
   if (missing > 0) return not(`${missing} of its data planes ${missing === 1 ? 'does' : 'do'} not serve yet`, proxies);
   const service = await getIfThere<Service>(client, { apiVersion: 'v1', kind: 'Service', metadata });

@@ -57,6 +57,24 @@ describe('a data plane’s process', () => {
     expect(await dataPlane.serve(FLAGS)).toEqual({ admin: 'node', published: [] });
   });
 
+  it('follows its published ports, one change after the other, and a change is over when it is gone', async () => {
+    const { dataPlane, output } = start(`${READY} process.on('message', ({ type, publish }) => {
+  if (type !== 'publish') return;
+  const ports = publish.map(({ hostPort }) => hostPort).join();
+  if (ports === '') process.exit(0);
+  console.log(ports);
+  process.send({ type: 'published' });
+});`);
+    await dataPlane.serve(FLAGS);
+    const port = (hostPort: number) => ({ host: '127.0.0.1', hostPort, listenerPort: 8080 });
+    await dataPlane.publish([port(80), port(8080)]);
+    await dataPlane.publish([port(81)]);
+    await dataPlane.publish([]);
+    await dataPlane.publish([port(82)]);
+    output.stdout.end();
+    expect(await text(output.stdout)).toBe('80,8080\n81\n');
+  });
+
   it('that can not serve tells why', async () => {
     const { dataPlane } = start(
       `process.send({ type: 'fatal', message: '127.0.0.1:80 is taken' }, () => process.exit(1));`,

@@ -3,10 +3,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import type { Publish } from '../../dataplane/config/bind-rules.ts';
 import { HEAP_FLAGS } from '../../dataplane/worker/heap-flags.ts';
 import type { EnvoyFlags } from '../envoy/run.ts';
 import type { ProxyFlags } from '../proxy.ts';
-import type { DataPlaneMessage, DataPlaneReady } from './messages.ts';
+import type { DataPlaneMessage, DataPlaneReady, PublishMessage } from './messages.ts';
 
 /** Where a data plane's output goes. */
 export interface Output {
@@ -25,6 +26,8 @@ export interface DataPlane {
    * @returns resolves when it serves; rejects with an Error for the user when it ends before (a port is taken)
    */
   serve(flags: ProxyFlags | EnvoyFlags, tap?: Tap): Promise<DataPlaneReady>;
+  /** Makes these the published ports of one that serves, whose connections go on. Resolves when they are, or when it has ended. */
+  publish(ports: readonly Publish[]): Promise<void>;
   /** Its exit code, 128 + the signal's number where one ended it. Nothing of what it started is left then. */
   readonly exit: Promise<number>;
   /** Lets requests under way finish, then ends it; `graceMs` later by force (undefined: when it pleases). Resolves when it is gone. */
@@ -43,6 +46,8 @@ export function startDataPlane(program: string, output: Output = process): DataP
   const ended = Promise.withResolvers<number>();
   let fatal: string | undefined;
   let told = false;
+  /** Changes of published ports that are under way. */
+  const changes: (() => void)[] = [];
   let tap: Tap | undefined;
   // A process group of its own: Ctrl-C reaches the supervisor alone, which drains in order.
   const child = fork(program, [], {
@@ -56,6 +61,7 @@ export function startDataPlane(program: string, output: Output = process): DataP
   child.on('message', (message: DataPlaneMessage) => {
     if (message.type === 'ready') ready.resolve({ admin: message.admin, published: message.published });
     else if (message.type === 'fatal') fatal = message.message;
+    else changes.shift()?.();
   });
   const end = (code: number, how: string) => {
     // What it started (workers, an Envoy) would hold its ports.
@@ -77,6 +83,12 @@ export function startDataPlane(program: string, output: Output = process): DataP
       tap = copy;
       child.send(flags, () => {}); // a child that is gone by now says so by its exit
       return ready.promise;
+    },
+    async publish(ports) {
+      const message: PublishMessage = { type: 'publish', publish: ports };
+      const answered = new Promise<void>((resolve) => changes.push(resolve));
+      child.send(message, () => {}); // a child that is gone by now says so by its exit
+      await Promise.race([answered, ended.promise]);
     },
     exit: ended.promise,
     async stop(graceMs) {

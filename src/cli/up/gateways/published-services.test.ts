@@ -8,11 +8,14 @@ let store: Store;
 /** What cannot be had on this machine. */
 let taken: Set<number>;
 let reserved: Set<number>;
+/** Resolved when it is time to look whether ports that were given back are free. */
+let pause: PromiseWithResolvers<void>;
 
 beforeEach(() => {
   store = new Store();
   taken = new Set();
   reserved = new Set();
+  pause = Promise.withResolvers();
 });
 
 function services(publish: readonly string[] = []): PublishedServices {
@@ -26,6 +29,7 @@ function services(publish: readonly string[] = []): PublishedServices {
       reserved.add(port);
       return { release: async () => void reserved.delete(port) };
     },
+    pause: () => pause.promise,
   });
 }
 
@@ -142,6 +146,58 @@ describe('published ports', () => {
     store.delete({ group: '', kind: 'Service', namespace: 'default', name: 'other' });
     await published.releaseGone();
     expect(reserved).toEqual(new Set());
+  });
+
+  it('go from one Service to another at once, though a data plane still listens on them', async () => {
+    const published = services();
+    const byNodePort = (name: string, nodePort: number) => service(name, [{ ...http, nodePort }], { type: 'NodePort' });
+    byNodePort('a', 30079);
+    byNodePort('b', 30080);
+    await published.leadingTo(pod);
+    for (const port of [30079, 30080]) taken.add(port);
+    byNodePort('b', 30081);
+    byNodePort('a', 30080); // looked at before the one that had it
+    await published.releaseGone();
+    expect(await hostPorts(published)).toEqual([
+      ['default/a', 30080],
+      ['default/b', 30081],
+    ]);
+  });
+
+  it('change places within a Service', async () => {
+    const published = services();
+    const swapped = (one: number, other: number) =>
+      service(
+        'nodes',
+        [
+          { ...http, nodePort: one },
+          { ...https, nodePort: other },
+        ],
+        { type: 'NodePort' },
+      );
+    swapped(30080, 30443);
+    await published.leadingTo(pod);
+    for (const port of [30080, 30443]) taken.add(port);
+    swapped(30443, 30080);
+    const [service_] = await published.leadingTo(pod);
+    expect(service_?.ports).toMatchObject([
+      { port: 80, hostPort: 30443 },
+      { port: 443, hostPort: 30080 },
+    ]);
+  });
+
+  it('that were given up long ago are what others may have taken', async () => {
+    const published = services();
+    service('first', [http]);
+    await published.leadingTo(pod);
+    store.delete({ group: '', kind: 'Service', namespace: 'default', name: 'first' });
+    await published.releaseGone();
+    pause.resolve();
+    await pause.promise;
+    await new Promise((resolve) => setImmediate(resolve));
+    taken.add(80);
+    service('second', [http]);
+    expect(await hostPorts(published)).toEqual([['default/second', 8080]]);
   });
 
   it('are only those that --publish asks for, of the Service that it is about; others have theirs', async () => {

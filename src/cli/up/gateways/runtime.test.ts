@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Publish } from '../../../dataplane/config/bind-rules.ts';
 import type { Pod, Service } from '../../../resources/types.ts';
 import { Store } from '../../../store/store.ts';
 import type { ContainerToRun } from '../../../workloads/container-runtime.ts';
@@ -16,6 +17,8 @@ const ENDED_MEANWHILE = 'the proxy ended before it was ready';
 class FakeDataPlane implements DataPlane {
   readonly pid: number;
   flags: ProxyFlags | undefined;
+  /** The published ports it was told of while it served. */
+  readonly followed: (readonly Publish[])[] = [];
   /** Why it can't serve. */
   readonly failure: string | undefined;
   /** Or when requests under way are done. */
@@ -35,6 +38,9 @@ class FakeDataPlane implements DataPlane {
     this.end(1);
     throw new Error(this.failure);
   }
+  async publish(ports: readonly Publish[]) {
+    this.followed.push(ports);
+  }
   async stop() {
     if (this.endsWhenAsked) this.end(0);
     await this.exit;
@@ -50,6 +56,8 @@ class FakeDataPlane implements DataPlane {
 let store: Store;
 let started: FakeDataPlane[];
 let failure: string | undefined;
+/** Why there are no ports to be had. */
+let noPorts: string | undefined;
 /** What the control plane was told of each node. */
 let publishedFor: Map<string, readonly PublishedPort[] | undefined>;
 /** Errors in the log. */
@@ -64,6 +72,7 @@ beforeEach(() => {
   store = new Store();
   started = [];
   failure = undefined;
+  noPorts = undefined;
   store.put(service([80]));
 });
 
@@ -91,9 +100,12 @@ function runtime({ sharePorts = true } = {}): GatewayRuntime {
     services: new PublishedServices({
       snapshot: () => store.snapshot,
       requested: { service: '', ports: [] },
-      probe: async () => undefined,
-      anyPort: async () => 20_000,
+      probe: async () => (noPorts === undefined ? undefined : 'EMFILE'),
+      async anyPort() {
+        throw new Error(noPorts);
+      },
       reserve: async () => undefined,
+      pause: async () => {},
     }),
     complete: (flags) => ({
       ...flags,
@@ -163,41 +175,47 @@ describe('a gateway’s container', () => {
     expect(await exit).toBe(1);
   });
 
-  it('goes on as another process when its Services change, and not when they do not', async () => {
+  it('goes on as the process it is when its Services change, which is told of the ports they have now', async () => {
     const gateways = runtime();
     const running = await gateways.start(container('a'));
     await running.listening;
     await gateways.servicesChanged();
-    expect(started).toHaveLength(1);
+    expect(started[0]?.followed).toEqual([]);
     store.put(service([80, 443]));
     await gateways.servicesChanged();
-    expect(started).toHaveLength(2);
-    expect(published(1)).toEqual(['127.0.0.1:80:8080', '127.0.0.1:443:8443']);
-    expect(running.pid).toBe(2);
-    expect(gateways.proxies).toHaveLength(1);
-    started[1]?.end(3);
+    expect(started).toHaveLength(1);
+    const http = { host: '127.0.0.1', hostPort: 80, listenerPort: 8080, reusePort: true };
+    expect(started[0]?.followed).toEqual([[http, { ...http, hostPort: 443, listenerPort: 8443 }]]);
+    expect(gateways.proxies.map(({ published }) => published.map(({ hostPort }) => hostPort))).toEqual([[80, 443]]);
+    store.delete({ group: '', kind: 'Service', namespace: 'default', name: 'gateway' });
+    await gateways.servicesChanged();
+    expect(started[0]?.followed[1]).toEqual([]);
+    started[0]?.end(3);
     expect(await running.exit).toBe(3);
   });
 
-  it('ends when it can not go on', async () => {
+  it('is known to the control plane with what is published for it, before it serves, and no more when it is gone', async () => {
+    const NODE = 'router~127.1.2.3~a.default~default.svc.cluster.local';
+    const hostPorts = () => publishedFor.get(NODE)?.map(({ hostPort }) => hostPort);
+    failure = ENDED_MEANWHILE;
     const gateways = runtime();
     const running = await gateways.start(container('a'));
-    await running.listening;
-    failure = 'no luck';
+    await expect.poll(hostPorts).toEqual([80]);
+    await running.stop(0);
+    expect(publishedFor).toEqual(new Map([[NODE, undefined]]));
+    failure = undefined;
+    await (await gateways.start(container('a'))).listening;
     store.put(service([443]));
     await gateways.servicesChanged();
-    expect(await running.exit).toBe(1);
-    expect(logged.join()).toContain('no luck');
+    expect(hostPorts()).toEqual([443]);
   });
 
-  it('that is to go while it starts anew goes, and that is no error', async () => {
+  it('that is to go before it serves goes, and that is no error', async () => {
+    failure = ENDED_MEANWHILE;
     const gateways = runtime();
     const running = await gateways.start(container('a'));
-    await running.listening;
-    store.put(service([443]));
-    failure = ENDED_MEANWHILE;
+    await expect.poll(() => started[0]?.flags).toBeDefined();
     const followed = gateways.servicesChanged();
-    await expect.poll(() => started[1]?.flags).toBeDefined();
     await running.stop(0);
     await followed;
     expect(logged).toEqual([]);
@@ -227,6 +245,17 @@ describe('a gateway’s container', () => {
     expect(order).toEqual([]); // the node has yet to stop its containers
     await running.stop(0);
     await expect.poll(() => order).toEqual(['ended', 'not listening']);
+  });
+
+  it('goes on with the ports it has where no others can be had', async () => {
+    const gateways = runtime();
+    const running = await gateways.start(container('a'));
+    await running.listening;
+    noPorts = 'no free port on 127.0.0.1 (EMFILE)';
+    store.put(service([80, 443]));
+    await gateways.servicesChanged();
+    expect(logged.join()).toContain(noPorts);
+    expect(gateways.proxies).toMatchObject([{ published: [{ hostPort: 80 }] }]);
   });
 
   it('of an image auto without the gateway template is refused', async () => {

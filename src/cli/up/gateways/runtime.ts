@@ -1,6 +1,7 @@
 // Gateways are containers: each one is a data plane process, which binds the ports that are published for the Services that lead to its pod.
 
 import type { Logger } from 'pino';
+import type { Publish } from '../../../dataplane/config/bind-rules.ts';
 import type { Pod } from '../../../resources/types.ts';
 import {
   type BoundPorts,
@@ -10,6 +11,7 @@ import {
   type RunningContainer,
 } from '../../../workloads/container-runtime.ts';
 import type { EnvoyFlags } from '../../envoy/run.ts';
+import { formatHostPort } from '../../host-port.ts';
 import type { ProxyFlags } from '../../proxy.ts';
 import type { DataPlane } from '../data-plane.ts';
 import type { PublishedPort } from '../publish.ts';
@@ -47,7 +49,7 @@ export interface GatewayRuntimeOptions {
    * a Service has its published ports, and the others stand by.
    */
   readonly sharePorts: boolean;
-  /** Told what is published for a data plane before it connects to the control plane, and undefined when it is gone. */
+  /** Told what is published for a data plane: before it connects to the control plane, whenever it changes, and undefined when it is gone. */
   readonly onPublished: (nodeId: string, ports: readonly PublishedPort[] | undefined) => void;
   /** Called whenever `proxies` has changed. */
   readonly onChange: () => void;
@@ -109,7 +111,7 @@ export class GatewayRuntime implements ContainerRuntime {
     return running;
   }
 
-  /** To be called when Services or Pods have changed: what is published follows. */
+  /** To be called when Services have changed: what is published follows, in the processes that run. */
   async servicesChanged(): Promise<void> {
     await this.#options.services.releaseGone();
     await Promise.all([...this.#gateways].map((gateway) => gateway.follow()));
@@ -133,7 +135,7 @@ export class GatewayRuntime implements ContainerRuntime {
     const nodeId = nodeIdOf(pod, ip);
     const exit = Promise.withResolvers<number>();
     void exit.promise.then(() => onPublished(nodeId, undefined));
-    let dataPlane = startDataPlane();
+    const dataPlane = startDataPlane();
     let ending = false;
     let turn: Promise<unknown> = Promise.resolve();
 
@@ -141,7 +143,6 @@ export class GatewayRuntime implements ContainerRuntime {
 
     /** Tells the process what to serve. An end that nobody asked for is the container's. */
     const serve = async (published: readonly PublishedPort[]) => {
-      const process = dataPlane;
       gateway.published = JSON.stringify(published);
       onPublished(nodeId, published);
       const flags: GatewayFlags = {
@@ -150,19 +151,17 @@ export class GatewayRuntime implements ContainerRuntime {
         serviceAccount: pod.spec?.serviceAccountName ?? 'default',
         address: ip,
         adminAddress: await adminAddress(ip),
-        publish: published.map(publishArgument),
+        publish: published.map(argumentOf),
         reusePort: sharePorts,
       };
-      void process.exit.then((code) => {
-        if (process === dataPlane && !replacing && !ending) exit.resolve(code);
+      void dataPlane.exit.then((code) => {
+        if (!ending) exit.resolve(code);
       });
-      const { admin } = await process.serve(complete(flags, pod), write);
+      const { admin } = await dataPlane.serve(complete(flags, pod), write);
       const { namespace = 'default', name } = pod.metadata;
       gateway.proxy = { workload: workloadOf(pod), namespace, pod: name, nodeId, ip, admin, published };
       onChange();
     };
-    let replacing = false;
-
     const gateway: Gateway = {
       proxy: undefined,
       published: '',
@@ -171,19 +170,15 @@ export class GatewayRuntime implements ContainerRuntime {
           if (ending || gateway.proxy === undefined) return;
           const published = await wanted();
           if (JSON.stringify(published) === gateway.published) return;
-          log.info({ pod: id }, 'its Services changed: the gateway starts anew with the ports they have now');
-          replacing = true;
-          gateway.proxy = undefined;
-          await dataPlane.stop();
+          gateway.published = JSON.stringify(published);
+          onPublished(nodeId, published);
+          await dataPlane.publish(published.map((port) => ({ ...ruleOf(port), reusePort: sharePorts })));
           if (ending) return;
-          dataPlane = startDataPlane();
-          replacing = false;
-          await serve(published);
+          gateway.proxy = { ...gateway.proxy, published };
+          onChange();
         });
         turn = followed.catch((error: Error) => {
-          if (ending) return; // its pod went while it started anew
-          log.error({ pod: id, reason: error.message }, 'the gateway could not start anew');
-          exit.resolve(1);
+          log.error({ pod: id, reason: error.message }, 'the published ports could not follow the Services');
         });
         return turn as Promise<void>;
       },
@@ -218,9 +213,7 @@ export class GatewayRuntime implements ContainerRuntime {
     });
     turn = listening.catch(() => {});
     const container: RunningContainer = {
-      get pid() {
-        return dataPlane.pid;
-      },
+      pid: dataPlane.pid,
       exit: exit.promise,
       listening,
       async stop(graceMs) {
@@ -248,6 +241,10 @@ export class GatewayRuntime implements ContainerRuntime {
   }
 }
 
-function publishArgument({ address, hostPort, targetPort }: PublishedPort): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${hostPort}:${targetPort}`;
+function argumentOf({ address, hostPort, targetPort }: PublishedPort): string {
+  return `${formatHostPort({ host: address, port: hostPort })}:${targetPort}`;
+}
+
+function ruleOf({ address, hostPort, targetPort }: PublishedPort): Publish {
+  return { host: address, hostPort, listenerPort: targetPort };
 }

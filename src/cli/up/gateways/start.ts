@@ -1,6 +1,7 @@
 // Gateways as `limen up` runs them: which ports they publish, what each data plane is told, and what others are told about them.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Pod } from '../../../resources/types.ts';
 import type { Store } from '../../../store/store.ts';
@@ -61,6 +62,7 @@ export async function prepareGateways(options: UpOptions, deps: Dependencies): P
     probe: probePort,
     anyPort: freePort,
     reserve: reservePort,
+    pause: () => delay(50, undefined, { ref: false }),
   });
   const { namespace, name } = DEFAULT_GATEWAY;
   const service = store.snapshot.get('Service', namespace, name);

@@ -55,6 +55,12 @@ describe('the log of published ports', () => {
     expect(told).toEqual([text, text]);
   });
 
+  it('says that a gateway has none any more, and nothing of one that never had any', () => {
+    tell([proxy('first'), proxy('second')]);
+    tell([proxy('first'), proxy('second')]);
+    expect(told).toEqual(['first.shop is no longer published']);
+  });
+
   it('leaves a node port out where the Service port itself is reached', () => {
     const nodePort = port(31380, { servicePort: 80, isNodePort: true });
     tell([proxy('both', port(80), nodePort), proxy('alone', nodePort)]);

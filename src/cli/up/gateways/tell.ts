@@ -24,15 +24,17 @@ export function instanceProxies(proxies: readonly GatewayProxy[]): InstanceProxy
 }
 
 /**
- * Logs where a gateway is reached, when it is first reached there. Called whenever the proxies have changed; those of the first call are known.
+ * Logs where a gateway is reached, when it is first reached there, and that it no longer is. Called whenever the proxies have changed; those of the first call are known.
  */
 export function tellPorts(log: Logger): (proxies: readonly InstanceProxy[]) => void {
   let told: ReadonlyMap<string, readonly string[]> | undefined;
   return (proxies) => {
     const now = publishedPorts(proxies);
     for (const [gateway, ports] of told === undefined ? [] : now)
-      if (ports.length > 0 && ports.join() !== told?.get(gateway)?.join())
-        log.info(`${gateway} is published: ${ports.join('; ')}`);
+      if (ports.join() !== (told?.get(gateway) ?? []).join())
+        log.info(
+          ports.length > 0 ? `${gateway} is published: ${ports.join('; ')}` : `${gateway} is no longer published`,
+        );
     told = now;
   };
 }
