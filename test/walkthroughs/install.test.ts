@@ -195,13 +195,16 @@ describeWith(['curl', 'kubectl'], 'W4.7 and W4.8: limen install', () => {
     expect((await limen.limen('install', '-y', '-f', file)).code).toBe(0);
   });
 
-  it('what another IstioOperator has stays, and is an error that names it', async () => {
-    const thief = USER_GATEWAY_INSTALL.replace('my-user-gateway-install', 'another');
+  it.each([
+    ['name', 'my-user-gateway-install', 'another'],
+    ['namespace', 'namespace: istioinaction', 'namespace: default'],
+  ])('what an IstioOperator of another %s has stays, and is an error that names it', async (_, own, others) => {
+    const thief = USER_GATEWAY_INSTALL.replace(own, others);
     const path = join(limen.scratch({ 'another.yaml': thief }), 'another.yaml');
     const { code, stderr } = await limen.limen('install', '-y', '-f', path);
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'error: Deployment istioinaction/my-user-gateway stays as it is: the IstioOperator installed-state-my-user-gateway-install has it.',
+      'error: Deployment istioinaction/my-user-gateway stays as it is: the IstioOperator istioinaction/installed-state-my-user-gateway-install has it.',
     );
     expect((await limen.limen('uninstall', '-y', '-f', path)).code).toBe(0);
     const { metadata } = await get('deploy', USER_GATEWAY, '-n', 'istioinaction');

@@ -1,12 +1,17 @@
 // `limen install`: puts an IstioOperator into the running instance, and waits until what it asks for is up.
 
 import { describeKey, keyOf, type ResourceObject } from '../../resources/object.ts';
-import { type Manifest, manifestOf } from '../../workloads/install/manifest.ts';
+import {
+  type Manifest,
+  manifestOf,
+  OWNING_RESOURCE,
+  OWNING_RESOURCE_NAMESPACE,
+} from '../../workloads/install/manifest.ts';
 import { limenHome, readInstance } from '../instance.ts';
 import { ApiClient, ApiRefusal } from '../kubernetes/client.ts';
 import { readConfiguration } from './configuration.ts';
 import { confirm } from './confirm.ts';
-import { getIfThere, OWNING_RESOURCE, pathOfObject } from './objects.ts';
+import { getIfThere, pathOfObject } from './objects.ts';
 import type { InstallOptions } from './options.ts';
 import { endWaiting, type InstallIo, joined, painter, printPorts, printProblems, printWaiting } from './print.ts';
 import { type GatewayName, waitForGateways } from './readiness.ts';
@@ -120,9 +125,11 @@ async function heldByOthers(client: ApiClient, { metadata }: ResourceObject, man
   const objects = manifest.objects.filter(({ kind }) => kind !== 'Namespace');
   const found = await Promise.all(objects.map((object) => getIfThere(client, object)));
   return found.flatMap((object) => {
-    const owner = object?.metadata.labels?.[OWNING_RESOURCE];
-    if (object === undefined || owner === metadata.name) return [];
-    const whose = owner === undefined ? 'a file that "limen up" serves has it' : `the IstioOperator ${owner} has it`;
+    if (object === undefined) return [];
+    const { [OWNING_RESOURCE]: name, [OWNING_RESOURCE_NAMESPACE]: namespace } = object.metadata.labels ?? {};
+    if (name === metadata.name && namespace === metadata.namespace) return [];
+    const whose =
+      name === undefined ? 'a file that "limen up" serves has it' : `the IstioOperator ${namespace}/${name} has it`;
     return [`${describeKey(keyOf(object))} stays as it is: ${whose}. When that one is gone, this one counts`];
   });
 }

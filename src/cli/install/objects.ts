@@ -6,9 +6,6 @@ import { type ApiClient, ApiRefusal } from '../kubernetes/client.ts';
 /** What names an object. */
 export type Named = Pick<ResourceObject, 'apiVersion' | 'kind' | 'metadata'>;
 
-/** The label of what an IstioOperator installs: the operator's name. */
-export const OWNING_RESOURCE = 'install.operator.istio.io/owning-resource';
-
 /** The kinds there are in manifests. */
 const PLURALS: Readonly<Record<string, string>> = {
   ...{ ConfigMap: 'configmaps', Deployment: 'deployments', IstioOperator: 'istiooperators', Namespace: 'namespaces' },

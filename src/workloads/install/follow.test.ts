@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { IstioOperatorSpec } from '../../resources/istio-operator.ts';
+import { applyFileObject } from '../../resources/managed-fields/file-objects.ts';
 import { Store } from '../../store/store.ts';
 import { followOperators } from './follow.ts';
 
@@ -8,8 +9,9 @@ let store: Store;
 let stop: () => void;
 /** The log's warnings. */
 let warned: string[];
+const silent = pino({ level: 'silent' });
 beforeEach(() => {
-  store = new Store();
+  store = new Store({ merge: applyFileObject() });
   warned = [];
   const write = (line: string) => void warned.push((JSON.parse(line) as { msg: string }).msg);
   stop = followOperators(store, pino({ level: 'warn' }, { write }));
@@ -41,6 +43,26 @@ describe('without an IstioOperator', () => {
       targetPort: 8080,
       nodePort: 31380,
     });
+  });
+
+  it('the default gateway stays as the API made it where it does not say otherwise itself, also at the next start', () => {
+    const live = store.snapshot.get('Deployment', 'istio-system', 'istio-ingressgateway')!;
+    const { metadata, spec } = live;
+    const annotations = { note: 'ours' };
+    store.put({
+      ...live,
+      metadata: { ...metadata, annotations, labels: { ...metadata.labels, team: 'edge', app: 'changed' } },
+      spec: { ...spec!, replicas: 3 },
+    });
+    stop();
+    stop = followOperators(store, silent);
+    const now = store.snapshot.get('Deployment', 'istio-system', 'istio-ingressgateway');
+    expect(now?.spec?.replicas).toBe(3);
+    expect(now?.metadata).toMatchObject({ annotations, labels: { team: 'edge', app: 'istio-ingressgateway' } });
+    put('mesh', { meshConfig: { accessLogFile: '/dev/stdout' } });
+    expect(replicas()).toBe(3);
+    put('mesh', { components: { ingressGateways: [{ k8s: { replicaCount: 2 } }] } });
+    expect(replicas()).toBe(2);
   });
 });
 

@@ -74,7 +74,8 @@ export function gatewayObjects(
       kind: 'Deployment',
       metadata,
       spec: {
-        replicas: k8s.replicaCount ?? 1,
+        // As in Istio's chart: how many there are is whoever scales it to say, unless the operator says it.
+        ...(k8s.replicaCount !== undefined && { replicas: k8s.replicaCount }),
         selector: { matchLabels: selector },
         template: {
           metadata: { labels, ...(k8s.podAnnotations && { annotations: k8s.podAnnotations }) },

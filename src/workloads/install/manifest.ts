@@ -7,6 +7,10 @@ import { gatewayObjects, ROOT_NAMESPACE } from './gateway-objects.ts';
 import { mergeOperators } from './merge.ts';
 import { PROFILE_SPECS } from './profiles.ts';
 
+/** The labels of what an IstioOperator installs: the operator's name, and its namespace. */
+export const OWNING_RESOURCE = 'install.operator.istio.io/owning-resource';
+export const OWNING_RESOURCE_NAMESPACE = 'install.operator.istio.io/owning-resource-namespace';
+
 /** What an IstioOperator installs. */
 export interface Manifest {
   readonly objects: readonly ResourceObject[];
@@ -38,7 +42,10 @@ export function manifestOf({ metadata, spec }: ResourceObject): Manifest {
     const { serviceAccount, service, deployment } = gatewayObjects(gateway, namespace);
     objects.push(serviceAccount, service, deployment);
   }
-  const owner = { 'install.operator.istio.io/owning-resource': metadata.name };
+  const owner = {
+    [OWNING_RESOURCE]: metadata.name,
+    [OWNING_RESOURCE_NAMESPACE]: metadata.namespace ?? ROOT_NAMESPACE,
+  };
   return {
     // Namespaces are not labelled: they outlive the operator.
     objects: objects.map((object) =>
