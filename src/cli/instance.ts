@@ -117,7 +117,6 @@ export function acquireHome(home: string): () => void {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 });
   } catch (error) {
-    rmSync(own, { force: true });
     throw new Error(`the home ${home} can't be written to: ${reasonOf(error)}; choose another one (--home DIR)`);
   }
   try {
