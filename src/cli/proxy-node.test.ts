@@ -5,10 +5,14 @@ const nodeId = 'router~10.0.0.7~gw-0.istio-system~istio-system.svc.cluster.local
 
 describe('the node of a proxy', () => {
   it('says what istiod reads of a gateway', () => {
-    const node = proxyNode({ nodeId, label: ['istio=ingressgateway'], serviceAccount: 'gw' });
+    const node = proxyNode({
+      nodeId,
+      label: ['app=istio-ingressgateway', 'istio=ingressgateway'],
+      serviceAccount: 'gw',
+    });
     expect(node).toMatchObject({
       id: nodeId,
-      cluster: 'ingressgateway.istio-system',
+      cluster: 'istio-ingressgateway.istio-system',
       metadata: {
         NAME: 'gw-0',
         NAMESPACE: 'istio-system',
@@ -16,11 +20,19 @@ describe('the node of a proxy', () => {
         MESH_ID: 'cluster.local',
         INSTANCE_IPS: '10.0.0.7',
         ISTIO_VERSION: expect.stringMatching(/^\d+\.\d+\.\d+$/),
-        WORKLOAD_NAME: 'ingressgateway',
+        WORKLOAD_NAME: 'istio-ingressgateway',
         SERVICE_ACCOUNT: 'gw',
-        LABELS: { istio: 'ingressgateway' },
+        LABELS: { app: 'istio-ingressgateway', istio: 'ingressgateway' },
       },
     });
+  });
+
+  it('is called by its workload where it has no label app, by its pod where nobody says', () => {
+    expect(proxyNode({ nodeId, metadata: ['WORKLOAD_NAME=gw'] })).toMatchObject({
+      cluster: 'gw.istio-system',
+      metadata: { WORKLOAD_NAME: 'gw' },
+    });
+    expect(proxyNode({ nodeId })).toMatchObject({ cluster: 'gw-0.istio-system', metadata: { WORKLOAD_NAME: 'gw-0' } });
   });
 
   it('takes further metadata, and other values of ours', () => {

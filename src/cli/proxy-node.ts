@@ -33,9 +33,12 @@ export function proxyNode({ nodeId, label, serviceAccount, metadata }: ProxyIden
   const dot = workload.indexOf('.');
   const pod = dot === -1 ? workload : workload.slice(0, dot);
   const labels = Object.fromEntries((label ?? []).map(parseLabel));
+  const given = Object.fromEntries((metadata ?? []).map(parseMetadata));
+  const name = typeof given.WORKLOAD_NAME === 'string' ? given.WORKLOAD_NAME : (labels.app ?? pod);
   return create(NodeSchema, {
     id: nodeId,
-    cluster: `${labels.istio ?? pod}.${workload.slice(dot + 1)}`,
+    // Istio's serviceClusterNaming APP_LABEL_AND_NAMESPACE: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig
+    cluster: `${labels.app ?? name}.${workload.slice(dot + 1)}`,
     metadata: {
       NAME: pod,
       NAMESPACE: dot === -1 ? '' : workload.slice(dot + 1),
@@ -44,10 +47,10 @@ export function proxyNode({ nodeId, label, serviceAccount, metadata }: ProxyIden
       LABELS: labels,
       ISTIO_VERSION,
       MESH_ID,
-      WORKLOAD_NAME: labels.istio ?? pod,
+      WORKLOAD_NAME: name,
       ...(serviceAccount === undefined ? {} : { SERVICE_ACCOUNT: serviceAccount }),
       ...more,
-      ...Object.fromEntries((metadata ?? []).map(parseMetadata)),
+      ...given,
     },
   });
 }

@@ -59,7 +59,10 @@ export function secretsOf(
         const secret = context.snapshot.get('Secret', node.namespace, name);
         const where = `Secret ${node.namespace}/${name}`;
         const keyPair = keyPairOfSecret(name, secret);
-        if ('problem' in keyPair) report(`${where} ${keyPair.problem}: TLS handshakes of this server fail`);
+        if ('problem' in keyPair)
+          report(
+            `${where} ${keyPair.problem}: TLS handshakes of this server fail, on proxies that have none from before`,
+          );
         else messages.set(keyPair.data.name, keyPair.data);
         // Of several credentials, the first brings the authorities.
         if (index > 0 || !verifiesClients(tls)) continue;
@@ -70,7 +73,7 @@ export function secretsOf(
           // Of a Secret that does not exist it is said once.
           if (caSecret === undefined) continue;
           report(
-            `neither Secret ${node.namespace}/${caName} nor ${where} ${authorities.problem}: TLS handshakes of this server fail`,
+            `neither Secret ${node.namespace}/${caName} nor ${where} ${authorities.problem}: TLS handshakes of this server fail, on proxies that have none from before`,
           );
         } else messages.set(authorities.data.name, authorities.data);
       }

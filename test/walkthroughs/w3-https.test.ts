@@ -57,7 +57,7 @@ describeWith(['curl', 'kubectl', 'openssl'], 'W3: HTTPS', () => {
     );
     await limen.until('the log names the missing Secret', () =>
       limen.output.includes(
-        "Secret istio-system/test-cred does not exist (it must be in the gateway workload's namespace): TLS handshakes of this server fail (make it with: kubectl create -n istio-system secret tls test-cred --cert FILE --key FILE;",
+        "Secret istio-system/test-cred does not exist (it must be in the gateway workload's namespace): TLS handshakes of this server fail, on proxies that have none from before (make it with: kubectl create -n istio-system secret tls test-cred --cert FILE --key FILE;",
       ),
     );
     const answer = await limen.curl('-k', 'https://test.io/api/test', '--resolve', 'test.io:443:127.0.0.1');

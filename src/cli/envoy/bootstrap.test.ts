@@ -16,7 +16,7 @@ const BIND: Omit<Bind, 'publish'> = { address: '127.1.2.3', taken: [15090], reus
 const bootstrapOf = (bind?: Omit<Bind, 'publish'>) =>
   envoyBootstrap({
     node: proxyNode(
-      { nodeId: NODE_ID, label: ['istio=ingressgateway'], serviceAccount: 'gateway' },
+      { nodeId: NODE_ID, label: ['app=istio-ingressgateway', 'istio=ingressgateway'], serviceAccount: 'gateway' },
       bind === undefined ? {} : { [BIND_METADATA]: bindMetadata(bind) },
     ),
     xds: { host: '127.0.0.1', port: 15010 },

@@ -33,7 +33,10 @@ export interface GatewayProxy {
 
 /** What a data plane is told by the runtime; the rest (the xDS server, how much is logged) is the same for all. */
 export type GatewayFlags = Required<
-  Pick<ProxyFlags, 'nodeId' | 'label' | 'serviceAccount' | 'address' | 'adminAddress' | 'publish' | 'reusePort'>
+  Pick<
+    ProxyFlags,
+    'nodeId' | 'label' | 'metadata' | 'serviceAccount' | 'address' | 'adminAddress' | 'publish' | 'reusePort'
+  >
 >;
 
 export interface GatewayRuntimeOptions {
@@ -148,6 +151,7 @@ export class GatewayRuntime implements ContainerRuntime {
       const flags: GatewayFlags = {
         nodeId,
         label: labelsOf(pod),
+        metadata: [`WORKLOAD_NAME=${workloadOf(pod)}`],
         serviceAccount: pod.spec?.serviceAccountName ?? 'default',
         address: ip,
         adminAddress: await adminAddress(ip),
