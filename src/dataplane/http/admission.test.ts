@@ -55,6 +55,9 @@ describe('a head', () => {
     ['an authority that is none', 'GET / HTTP/1.1\r\nhost: a b\r\n', {}, 'http.invalid_authority'],
     ['CONNECT to a path', 'CONNECT /x HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
     ['CONNECT without a port', 'CONNECT a HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
+    ['CONNECT to a port beyond all ports', 'CONNECT a:65536 HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
+    ['an absolute-form with such a port', 'GET http://[::1]:65536/ HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
+    ['an absolute-form whose port is none', 'GET http://a:b/ HTTP/1.1\r\nhost: a\r\n', {}, 'http1.invalid_url'],
     ['CONNECT with a body', 'CONNECT a:1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n', {}, 'http1.body_disallowed'],
     [
       'CONNECT with chunks',

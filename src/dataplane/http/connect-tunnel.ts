@@ -9,7 +9,7 @@ import { connectFailure } from '../upstream/connect-failure.ts';
 import { countConnection } from '../upstream/count-connection.ts';
 import type { ForwardedExchange, Forwarder } from './forwarded-exchange.ts';
 import { HeaderList } from './header-list.ts';
-import { clusterNotFound, dnsResolutionFailed, noHealthyUpstream, upstreamFailed } from './local-reply.ts';
+import { clusterNotFound, noHealthyUpstream, upstreamFailed } from './local-reply.ts';
 import { hostNamedBy } from './named-host.ts';
 import { type MatchedRoute, mutateRequest, mutateResponse } from './route-mutations.ts';
 import { type TimeoutOwner, Timeouts } from './timeouts.ts';
@@ -50,8 +50,8 @@ export class ConnectTunnel implements Forwarder, TimeoutOwner<'connect'> {
       found: (host) => {
         if (!this.#over) this.#connect(cluster, host ?? cluster.chooseHost());
       },
-      unknown: (reason) => {
-        if (!this.#over) exchange.reply(dnsResolutionFailed(reason));
+      none: (reply) => {
+        if (!this.#over) exchange.reply(reply);
       },
       failed: (error) => {
         config.services.log.error({ err: error }, 'a request whose host was looked up failed');

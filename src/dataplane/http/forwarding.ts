@@ -16,7 +16,6 @@ import type { HeaderList } from './header-list.ts';
 import { Known } from './header-names.ts';
 import {
   clusterNotFound,
-  dnsResolutionFailed,
   type LocalReply,
   noHealthyUpstream,
   streamDurationReached,
@@ -115,8 +114,8 @@ export class Forwarding implements Forwarder, AttemptOwner, TimeoutOwner<'respon
         this.#namedHost = host;
         if (!this.#over) this.#try();
       },
-      unknown: (reason) => {
-        if (!this.#over) exchange.reply(dnsResolutionFailed(reason));
+      none: (reply) => {
+        if (!this.#over) exchange.reply(reply);
       },
       failed: (error) => {
         config.services.log.error({ err: error }, 'a request whose host was looked up failed');

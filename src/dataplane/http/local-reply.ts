@@ -118,6 +118,11 @@ export function noHealthyUpstream(): LocalReply {
   return localReply(503, 'no_healthy_upstream', { body, flag: ResponseFlag.NoHealthyUpstream });
 }
 
+/** A request to whatever host it names, that names none. */
+export function emptyHost(): LocalReply {
+  return localReply(400, 'empty_host_header', { body: 'Empty host header' });
+}
+
 /** DNS knows no address of the host that the request names. @param reason its code: `ENOTFOUND` */
 export function dnsResolutionFailed(reason: string): LocalReply {
   return localReply(503, `dns_resolution_failure{${reason}}`, {

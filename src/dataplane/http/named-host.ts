@@ -2,13 +2,14 @@
 
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import type { HttpRequest } from './http-request.ts';
+import { dnsResolutionFailed, emptyHost, type LocalReply, noHealthyUpstream } from './local-reply.ts';
 
 /** What is done with the host. Called at once, or later where DNS is asked. */
 export interface NamedHostHandler {
   /** @param host undefined: the cluster chooses one */
   found(host: Host | undefined): void;
-  /** @param reason the code of what DNS said: `ENOTFOUND` */
-  unknown(reason: string): void;
+  /** There is none. @param reply what the client is told */
+  none(reply: LocalReply): void;
   /** A fault of ours, in what `found` led to. */
   failed(error: unknown): void;
 }
@@ -22,7 +23,11 @@ export function hostNamedBy(request: HttpRequest, cluster: UpstreamCluster, hand
   }
   const { header, hosts } = requestHosts;
   const name = header === '' ? request.authority : (request.headers.get(header) ?? '');
-  const host = name === '' ? undefined : hosts.hostOf(name);
+  if (name === '') {
+    handler.none(header === '' ? emptyHost() : noHealthyUpstream());
+    return;
+  }
+  const host = hosts.hostOf(name);
   if (!(host instanceof Promise)) {
     handler.found(host);
     return;
@@ -30,7 +35,7 @@ export function hostNamedBy(request: HttpRequest, cluster: UpstreamCluster, hand
   host
     .then(
       (each) => handler.found(each),
-      ({ code = 'no_address' }: NodeJS.ErrnoException) => handler.unknown(code),
+      ({ code = 'no_address' }: NodeJS.ErrnoException) => handler.none(dnsResolutionFailed(code)),
     )
     // It costs the request, never the process.
     .catch((error: unknown) => handler.failed(error));

@@ -23,6 +23,22 @@ export function isValidAuthority(authority: string): boolean {
   return true;
 }
 
+const MAX_PORT = 65_535;
+
+/** Whether what follows the host is nothing, or a port that exists. */
+function isHostAndPort(authority: string): boolean {
+  const colon = authority.indexOf(':', authority.startsWith('[') ? authority.indexOf(']') : 0);
+  if (colon < 0) return true;
+  let port = 0;
+  for (let i = colon + 1; i < authority.length; i += 1) {
+    const digit = authority.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+    if (port > MAX_PORT) return false;
+  }
+  return colon + 1 < authority.length;
+}
+
 /**
  * For CONNECT, and for targets that are not origin-form.
  *
@@ -31,7 +47,7 @@ export function isValidAuthority(authority: string): boolean {
 export function parseTarget(method: string, target: string, secure: boolean): Target | ParseError {
   if (method === 'CONNECT') {
     // host ":" port. RFC 9112 section 3.2.3
-    return target.lastIndexOf(':') > 0 && isValidAuthority(target)
+    return target.lastIndexOf(':') > 0 && isValidAuthority(target) && isHostAndPort(target)
       ? { scheme: '', authority: target, path: '' }
       : INVALID_URL;
   }
@@ -47,7 +63,8 @@ export function parseTarget(method: string, target: string, secure: boolean): Ta
   while (end < target.length && !'/?#'.includes(target[end]!)) end += 1;
   if (target[end] === '#') return CODEC_ERROR; // a fragment without a path before it
   const authority = target.slice(start, end);
-  if (authority === '' || authority.includes('@') || !isValidAuthority(authority)) return INVALID_URL;
+  if (authority === '' || authority.includes('@') || !isValidAuthority(authority) || !isHostAndPort(authority))
+    return INVALID_URL;
   const rest = target.slice(end);
   return { scheme: start === 7 ? 'http' : 'https', authority, path: rest.startsWith('/') ? rest : `/${rest}` };
 }

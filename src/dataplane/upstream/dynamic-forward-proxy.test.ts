@@ -65,6 +65,16 @@ describe('the hosts of a dynamic forward proxy', () => {
     expect(await proxy.hostOf('late.example')).toMatchObject({ address: '10.0.0.2:80' });
   });
 
+  it.each(['', ':80', '127.0.0.1:65536', 'shop.example:99999999999999999999999'])(
+    'are not asked for where the authority names none: %j',
+    async (authority) => {
+      const { proxy, asked, addresses } = setUp({ '': '127.0.0.1', 'shop.example': '10.0.0.1' });
+      await expect(proxy.hostOf(authority)).rejects.toThrow('names no host and port');
+      expect(asked).toEqual([]);
+      expect(addresses()).toEqual([]);
+    },
+  );
+
   it('follow DNS: an old answer serves while a new one is asked for, and stays when there is none', async () => {
     const { proxy, answers, clock, asked, addresses } = setUp({ 'shop.example': '10.0.0.1' });
     const old = await proxy.hostOf('shop.example');

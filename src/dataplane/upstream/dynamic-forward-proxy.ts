@@ -30,6 +30,8 @@ export const DNS_CACHE_DEFAULTS: DnsCacheOptions = {
   maxHosts: 1024,
 };
 
+const MAX_PORT = 65_535;
+
 const TYPE = 'envoy.clusters.dynamic_forward_proxy';
 
 /**
@@ -94,11 +96,13 @@ export class DynamicForwardProxy {
 
   /**
    * The host of an authority (`name`, `name:port`, an IP address): itself where it is known, else a promise that rejects where DNS knows no
-   * address. One that was looked up long ago is looked up again meanwhile, and stays when that fails.
+   * address, and where the authority is none. One that was looked up long ago is looked up again meanwhile, and stays when that fails.
    */
   hostOf(authority: string): Host | Promise<Host> {
     const { options, now } = this.#deps;
     const { hostname, port } = parseAuthority(authority, this.#deps.defaultPort());
+    // Node.js throws for such a port, which a Host header may have, and takes an empty name for the machine itself.
+    if (hostname === '' || port > MAX_PORT) return Promise.reject(new Error(`${authority} names no host and port`));
     const key = `${hostname}:${port}`;
     let entry = this.#entries.get(key);
     if (entry === undefined) {

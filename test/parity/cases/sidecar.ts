@@ -72,6 +72,11 @@ section(import.meta.url, [
       { name: 'an address', to: 15_001, send: ask('http://127.0.0.1:{{port a}}/'), gives: '200' },
       { name: 'a name that DNS knows', to: 15_001, send: ask('http://localhost:{{port b}}/'), gives: '200' },
       { name: 'a name that DNS does not know', to: 15_001, send: ask('http://no-such-host.invalid/'), gives: '503' },
+      { name: 'a port beyond all ports', to: 15_001, send: ask('http://127.0.0.1:99999/'), gives: '400 closed' },
+      { name: 'a tunnel to such a port', to: 15_001, send: connect('127.0.0.1:65536'), gives: '400 closed' },
+      { name: 'a colon without a port', to: 15_001, send: ask('http://localhost:/'), gives: '400 closed' },
+      { name: 'a word for a port', to: 15_001, send: ask('http://localhost:http/'), gives: '400 closed' },
+      { name: 'an empty Host', to: 15_001, send: get('/', { Host: '' }), gives: '400 closed' },
       {
         name: 'two requests for different hosts',
         to: 15_001,
