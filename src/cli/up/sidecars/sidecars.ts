@@ -60,6 +60,8 @@ interface Sidecar {
   admin: string | undefined;
   listening: boolean;
   problem: string | undefined;
+  /** It is told to end, and not to start any more. */
+  leaving: boolean;
   readonly gone: PromiseWithResolvers<void>;
   retry: NodeJS.Timeout | undefined;
 }
@@ -90,23 +92,32 @@ export function prepareSidecars({ program, complete, freePort, log, onChange }: 
       if (child !== process) return;
       child = undefined;
       if (closed || sidecars.size === 0) return;
-      for (const sidecar of sidecars.values()) sidecar.admin = undefined;
+      for (const sidecar of sidecars.values()) {
+        sidecar.admin = undefined;
+        clearTimeout(sidecar.retry); // all are begun anew below
+      }
       onChange();
       const wait = backOff.next(performance.now() - started);
       log.warn({ code, waitMs: wait }, "the process of the pods' proxies ended; it is started anew");
       restart = setTimeout(() => {
         restart = undefined;
         run();
-        for (const sidecar of sidecars.values()) void begin(sidecar);
+        for (const sidecar of sidecars.values()) begin(sidecar);
       }, wait);
     });
     return process;
   }
 
-  async function begin(sidecar: Sidecar): Promise<void> {
+  function begin(sidecar: Sidecar): void {
+    order(sidecar).catch((error: Error) => fail(sidecar, error.message));
+  }
+
+  /** @throws Error where its address has no port left */
+  async function order(sidecar: Sidecar): Promise<void> {
     const { id, pod, ip, port } = sidecar;
     const adminPort = await freePort(ip, ADMIN_PORT);
-    if (!sidecars.has(id)) return;
+    // One that started after it was told to end would stay.
+    if (sidecar.leaving) return;
     const flags = complete({
       nodeId: sidecarIdOf(pod, ip),
       serviceAccount: pod.spec?.serviceAccountName ?? 'default',
@@ -132,14 +143,8 @@ export function prepareSidecars({ program, complete, freePort, log, onChange }: 
         sidecar.problem = undefined;
         break;
       case 'failed':
-        log.error(
-          { pod: podId(sidecar.pod), reason: message.message },
-          "the pod's proxy does not serve; it is tried again",
-        );
-        sidecar.admin = undefined;
-        sidecar.problem = message.message;
-        sidecar.retry = setTimeout(() => void begin(sidecar), RETRY_MS);
-        break;
+        fail(sidecar, message.message);
+        return;
       case 'stopped':
         sidecar.gone.resolve();
         return;
@@ -148,7 +153,18 @@ export function prepareSidecars({ program, complete, freePort, log, onChange }: 
     onChange();
   }
 
+  function fail(sidecar: Sidecar, reason: string): void {
+    if (closed || sidecar.leaving) return;
+    log.error({ pod: podId(sidecar.pod), reason }, "the pod's proxy does not serve; it is tried again");
+    sidecar.admin = undefined;
+    sidecar.problem = reason;
+    sidecar.retry = setTimeout(begin, RETRY_MS, sidecar);
+    sidecar.changed();
+    onChange();
+  }
+
   async function stop(sidecar: Sidecar): Promise<void> {
+    sidecar.leaving = true;
     clearTimeout(sidecar.retry);
     if (child !== undefined) {
       send({ type: 'stop', id: sidecar.id });
@@ -178,10 +194,11 @@ export function prepareSidecars({ program, complete, freePort, log, onChange }: 
       const port = await freePort(ip, PROXY_PORT);
       const sidecar: Sidecar = {
         ...{ id, pod, ip, port, changed, admin: undefined, listening: false, problem: undefined, retry: undefined },
+        leaving: false,
         gone: Promise.withResolvers<void>(),
       };
       sidecars.set(id, sidecar);
-      void begin(sidecar);
+      begin(sidecar);
       return {
         url: `http://${ip}:${port}`,
         get listening() {
@@ -210,6 +227,7 @@ export function prepareSidecars({ program, complete, freePort, log, onChange }: 
     },
     async close() {
       closed = true;
+      for (const { retry } of sidecars.values()) clearTimeout(retry);
       await end();
     },
   };
