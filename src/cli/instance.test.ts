@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +48,9 @@ const instance: Instance = {
     },
   ],
 };
+
+/** Whether a process may have mounts of its own here: on Linux, mostly. */
+const canMount = spawnSync('unshare', ['-rm', 'true']).status === 0;
 
 /** The pid of a process that existed and is gone. */
 const deadPid = () => spawnSync(process.execPath, ['-e', '']).pid;
@@ -114,6 +126,20 @@ describe('the lock on a home', () => {
       expect(() => acquireHome(place)).toThrow(
         `the home ${place} can't be written to: there is a file of that name; choose another one (--home DIR)`,
       );
+  });
+
+  it.runIf(canMount)('cannot be had on a read-only file system, and says so', () => {
+    const mounted = join(home, '..');
+    mkdirSync(mounted, { recursive: true });
+    const script = `
+      const { acquireHome } = await import(${JSON.stringify(new URL('./instance.ts', import.meta.url).href)});
+      try { acquireHome(${JSON.stringify(join(home, 'below'))}); } catch (error) { console.log(error.message); }`;
+    const mount = 'mount -t tmpfs -o ro none "$0" && exec "$@"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = spawnSync('unshare', ['-rm', 'sh', '-c', mount, mounted, ...node], { encoding: 'utf8' });
+    expect(stdout).toBe(
+      `the home ${join(home, 'below')} can't be written to: read-only file system; choose another one (--home DIR)\n`,
+    );
   });
 
   it('is gone when it is released, as often as one likes', () => {

@@ -1,8 +1,8 @@
 // How a second terminal finds the running instance: `instance.json` in Limen's home, and the lock that keeps one home to one instance.
 
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** A port of this machine that leads to a port of the gateway's Service. */
 export interface InstancePort {
@@ -65,7 +65,7 @@ export function limenHome(env: Readonly<Record<string, string | undefined>>, fla
 
 /** Says in `home` what runs. A reader sees the old file or the new one, never a part. Only the owner may read it. */
 export function writeInstance(home: string, instance: Instance): void {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  makeDirectory(home);
   const file = join(home, INSTANCE_FILE);
   const unfinished = `${file}.${process.pid}.tmp`;
   rmSync(unfinished, { force: true }); // one left by a crash may have other permissions
@@ -114,7 +114,7 @@ export function acquireHome(home: string): () => void {
   // Written aside and linked into place: link() fails where the name exists (as O_EXCL does), and nobody ever reads a lock without its pid.
   const own = `${file}.${process.pid}`;
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeDirectory(home);
     writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 });
   } catch (error) {
     throw new Error(`the home ${home} can't be written to: ${reasonOf(error)}; choose another one (--home DIR)`);
@@ -148,6 +148,23 @@ function takeOver(own: string, file: string, home: string, stale: Lock | undefin
     renameSync(own, file);
   } finally {
     rmSync(marker, { force: true });
+  }
+}
+
+/**
+ * Makes a directory and those above it, for the owner alone. Not mkdir's own `recursive`: on a read-only file system it says that there is no such
+ * file, and below /proc it never ends.
+ */
+function makeDirectory(path: string): void {
+  const make = () => mkdirSync(path, { mode: 0o700 });
+  try {
+    make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    make();
   }
 }
 
