@@ -176,6 +176,26 @@ describe('whoever is not the administrator', () => {
     expect((await api.get('/api/v1/configmaps', as(token))).status).toBe(403);
   });
 
+  it('may change what is there by an apply where a rule says patch, and needs create for what is not', async () => {
+    const token = await account('patcher');
+    await grant('patcher', 'patches', [{ verbs: ['patch'], apiGroups: [''], resources: ['configmaps'] }]);
+    const apply = (name: string) =>
+      api.patch(
+        `${MAPS}/${name}?fieldManager=patcher`,
+        'application/apply-patch+yaml',
+        { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: '1' } },
+        as(token),
+      );
+    const refused = await apply('new');
+    expect(refused.status).toBe(403);
+    expect(refused.body.message).toBe(
+      'configmaps "new" is forbidden: User "system:serviceaccount:default:patcher" cannot create resource "configmaps" in API group "" in the namespace "default"',
+    );
+    expect((await api.get(`${MAPS}/new`)).status).toBe(404);
+    await api.post(MAPS, { metadata: { name: 'there' } });
+    expect((await apply('there')).status).toBe(200);
+  });
+
   it('may touch only the objects that a rule names, and only the subresource', async () => {
     const token = await account('narrow');
     await grant('narrow', 'narrows', [

@@ -378,6 +378,13 @@ describe('server-side apply', () => {
       data,
     });
 
+  it('creates nothing by a subresource', async () => {
+    const path = '/apis/apps/v1/namespaces/default/deployments/ghost';
+    const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'ghost' }, status: { replicas: 3 } };
+    expect((await api.patch(`${path}/status?fieldManager=one`, APPLY, body)).status).toBe(404);
+    expect((await api.get(path)).status).toBe(404);
+  });
+
   it('creates, merges, and refuses to take what another manager owns, unless it is forced', async () => {
     expect((await apply('one', { a: '1' })).status).toBe(201);
     expect((await apply('two', { b: '2' })).body.data).toEqual({ a: '1', b: '2' });

@@ -9,6 +9,7 @@ import { applyStrategicMergePatch } from '../resources/patch/strategic-merge-pat
 import { timestamp } from '../resources/timestamp.ts';
 import type { Writer } from '../store/store.ts';
 import type { Answer, ApiCall, ApiContext } from './api-call.ts';
+import { attributesOf, authorize } from './authorization.ts';
 import { asObject, decodeBody, decodeJson, decodeYaml, mediaType } from './body.ts';
 import { tooNew } from './lists/list.ts';
 import { parseResourceVersion } from './lists/resource-version.ts';
@@ -156,7 +157,12 @@ async function apply(
     if (current !== undefined && merged === live && resourceVersion === undefined)
       return { status: 200, object: current };
     const checked = checkFields(merged, resource, options.fieldValidation, call.warn);
-    if (current === undefined) return { status: 201, object: createObject(write, checked, true) };
+    if (current === undefined) {
+      if (info.subresource !== '') throw notFound(resource, info.name);
+      // Whoever may patch may not thereby create.
+      authorize(call.user, attributesOf({ ...info, verb: 'create' }), context.store.snapshot);
+      return { status: 201, object: createObject(write, checked, true) };
+    }
     const expected = {
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(uid === undefined ? {} : { uid }),
