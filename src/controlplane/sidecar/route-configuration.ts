@@ -37,18 +37,20 @@ const HTTP_PORT = 80;
  */
 export function httpProxyRoutes(context: PushContext, node: ProxyNode, listenerPort: number): BuiltRouteConfiguration {
   const { services } = visibleServices(context, node.namespace);
-  const domains = new Domains(services.map(({ hostname }) => hostname));
+  const domains = new Domains(services.map(({ hostname }) => hostname.toLowerCase()));
   const memo = context.memo.scope(`${node.id}/vhost/${HTTP_PROXY_ROUTE}`);
   const notices: Notice[] = [];
   const virtualHosts: VirtualHost[] = [];
 
   const add = (
-    hostname: string,
+    written: string,
     port: number,
     isDefaultPort: boolean,
     cluster?: string,
     addresses: readonly string[] = [],
   ) => {
+    // A ServiceEntry may have capitals, which count in no host name; clusters are named as it is written.
+    const hostname = written.toLowerCase();
     const { built, notices: own } = meshRoutes(hostname, port, context, node);
     notices.push(...own);
     if (built.routes.length === 0 && cluster === undefined) return;
@@ -115,7 +117,7 @@ function defaultPortOf(ports: readonly ServicePort[]): ServicePort | undefined {
 
 /** Hosts of VirtualServices of the mesh that are no service's. */
 function hostsWithoutService(services: readonly MeshService[], context: PushContext, node: ProxyNode): Set<string> {
-  const known = new Set(services.map(({ hostname }) => hostname));
+  const known = new Set(services.map(({ hostname }) => hostname.toLowerCase()));
   const hosts = context.virtualServices
     .forServer(MESH_GATEWAY, ['*'], node.namespace)
     .flatMap((virtualService) => virtualService.hosts)
@@ -128,7 +130,7 @@ class Domains {
   readonly #hostnames: ReadonlySet<string>;
   readonly #taken = new Set<string>();
 
-  /** @param hostnames whole names, which go before the short ones of others */
+  /** @param hostnames whole names in lower case, which go before the short ones of others */
   constructor(hostnames: Iterable<string>) {
     this.#hostnames = new Set(hostnames);
   }
