@@ -1,5 +1,6 @@
-// The defaults of the Gateway API's kinds, which the npm package of models leaves out.
-// https://gateway-api.sigs.k8s.io/reference/spec/ (v1)
+// Defaults that the npm packages of models leave out: those of the Gateway API's kinds, and in Kubernetes' those of fields by which the
+// entries of a list are told apart (the others are in `resources/defaults/kubernetes.ts`).
+// https://gateway-api.sigs.k8s.io/reference/spec/ (v1), https://kubernetes.io/docs/reference/kubernetes-api/
 
 const ANY_PATH = { type: 'PathPrefix', value: '/' };
 const SERVICE = { group: '', kind: 'Service' };
@@ -38,7 +39,13 @@ const GATEWAY_API: Readonly<Record<string, Readonly<Record<string, unknown>>>> =
   SessionPersistence: { type: 'Cookie' },
 };
 
+const TCP = { protocol: 'TCP' };
+
 /** Definition → property → its default. */
-export const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = Object.fromEntries(
-  Object.entries(GATEWAY_API).map(([name, defaults]) => [`io.k8s.networking.gateway.v1.${name}`, defaults]),
-);
+export const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  ...Object.fromEntries(
+    Object.entries(GATEWAY_API).map(([name, defaults]) => [`io.k8s.networking.gateway.v1.${name}`, defaults]),
+  ),
+  'io.k8s.api.core.v1.ContainerPort': TCP,
+  'io.k8s.api.core.v1.ServicePort': TCP,
+};

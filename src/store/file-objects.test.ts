@@ -58,6 +58,25 @@ describe('an object of a file', () => {
     });
   });
 
+  it.each([
+    ['Service', 'v1', { ports: [{ port: 80 }] }, 'ports'],
+    ['Pod', 'v1', { containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80 }] }] }, 'containers'],
+  ])('has each port of a %s once, however often the file is read', (kind, apiVersion, spec, field) => {
+    const store = create();
+    const given = (labels: Data) => ({
+      apiVersion,
+      kind,
+      metadata: { name: 'web', namespace: 'default', labels },
+      spec,
+    });
+    const found = () => store.snapshot.getOf(kind, 'default', 'web')?.spec as Record<string, unknown> | undefined;
+    store.apply('a.yaml', [given({})]);
+    const first = found()?.[field];
+    expect(first).toHaveLength(1);
+    store.apply('a.yaml', [given({ changed: 'yes' })]);
+    expect(found()?.[field]).toEqual(first);
+  });
+
   it('of the Gateway API has the defaults of its definition', () => {
     const store = create();
     const spec = { rules: [{ backendRefs: [{ name: 'a', port: 80 }] }] };
