@@ -46,9 +46,14 @@ export class ConnectTunnel implements Forwarder, TimeoutOwner<'connect'> {
     this.#cluster = cluster;
     record.upstreamCluster = cluster.name;
     mutateRequest(this.#matched, request.headers, record);
-    hostNamedBy(request, cluster, {
+    const { requestHosts } = cluster;
+    if (requestHosts === undefined) {
+      this.#connect(cluster, cluster.chooseHost());
+      return;
+    }
+    hostNamedBy(request, requestHosts, {
       found: (host) => {
-        if (!this.#over) this.#connect(cluster, host ?? cluster.chooseHost());
+        if (!this.#over) this.#connect(cluster, host);
       },
       none: (reply) => {
         if (!this.#over) exchange.reply(reply);

@@ -6,6 +6,7 @@ import { type AttemptFailure, retriesFailure, retriesResponse } from '../router/
 import type { ForwardAction } from '../router/route.ts';
 import { record } from '../stats/stats.ts';
 import { ResponseFlag, raise } from '../stream-info.ts';
+import type { RequestHosts } from '../upstream/cluster.ts';
 import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
 import { Attempts } from './attempts.ts';
 import { injectSpan, type TraceContext, traceContext } from './b3-tracing.ts';
@@ -109,7 +110,15 @@ export class Forwarding implements Forwarder, AttemptOwner, TimeoutOwner<'respon
     const { retry } = this.#policy;
     body.keep = retry.on !== 0 && retry.numRetries > 0;
     if (action.mirrors.length > 0 && upgrade === '') this.#mirror();
-    hostNamedBy(request, cluster, {
+    const { requestHosts } = cluster;
+    if (requestHosts === undefined) this.#try();
+    else this.#tryNamedHost(requestHosts);
+    if (body.ended) this.#mirroring?.send();
+  }
+
+  #tryNamedHost(requestHosts: RequestHosts): void {
+    const exchange = this.#exchange;
+    hostNamedBy(exchange.request, requestHosts, {
       found: (host) => {
         this.#namedHost = host;
         if (!this.#over) this.#try();
@@ -118,11 +127,10 @@ export class Forwarding implements Forwarder, AttemptOwner, TimeoutOwner<'respon
         if (!this.#over) exchange.reply(reply);
       },
       failed: (error) => {
-        config.services.log.error({ err: error }, 'a request whose host was looked up failed');
+        exchange.config.services.log.error({ err: error }, 'a request whose host was looked up failed');
         if (!this.#over) exchange.abort('internal_error', ResponseFlag.LocalReset);
       },
     });
-    if (body.ended) this.#mirroring?.send();
   }
 
   #mirror(): void {

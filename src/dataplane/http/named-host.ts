@@ -1,13 +1,13 @@
 // The host of an upstream that a request itself names, for clusters that go by that.
 
-import type { Host, UpstreamCluster } from '../upstream/cluster-set.ts';
+import type { RequestHosts } from '../upstream/cluster.ts';
+import type { Host } from '../upstream/cluster-set.ts';
 import type { HttpRequest } from './http-request.ts';
 import { dnsResolutionFailed, emptyHost, type LocalReply, noHealthyUpstream } from './local-reply.ts';
 
 /** What is done with the host. Called at once, or later where DNS is asked. */
 export interface NamedHostHandler {
-  /** @param host undefined: the cluster chooses one */
-  found(host: Host | undefined): void;
+  found(host: Host): void;
   /** There is none. @param reply what the client is told */
   none(reply: LocalReply): void;
   /** A fault of ours, in what `found` led to. */
@@ -15,13 +15,7 @@ export interface NamedHostHandler {
 }
 
 /** Finds the host that a request names to a cluster: by its authority (dynamic forward proxy), or by a header (original destination). */
-export function hostNamedBy(request: HttpRequest, cluster: UpstreamCluster, handler: NamedHostHandler): void {
-  const { requestHosts } = cluster;
-  if (requestHosts === undefined) {
-    handler.found(undefined);
-    return;
-  }
-  const { header, hosts } = requestHosts;
+export function hostNamedBy(request: HttpRequest, { header, hosts }: RequestHosts, handler: NamedHostHandler): void {
   const name = header === '' ? request.authority : (request.headers.get(header) ?? '');
   if (name === '') {
     handler.none(header === '' ? emptyHost() : noHealthyUpstream());
