@@ -14,7 +14,13 @@ const routes = (http: string) =>
 const route = 'route: [{destination: {host: web}}]';
 const spec = (kind: string, content: string) => `kind: ${kind}\nspec: {${content}}`;
 
-const GROUPS: Record<string, string> = { Service: 'v1', Secret: 'v1' };
+const GROUPS: Record<string, string> = {
+  Service: 'v1',
+  Secret: 'v1',
+  Pod: 'v1',
+  Deployment: 'apps/v1',
+  ReplicaSet: 'apps/v1',
+};
 const GROUP = 'networking.istio.io/v1';
 
 /** What is said of an object with this kind and spec, as `severity field`. */
@@ -84,6 +90,9 @@ describe('an object is taken', () => {
 describe('an object is refused', () => {
   const tls = (fields: string) => gateway(server(`tls: {${fields}}`));
   it.each([
+    ['a Deployment without spec', 'kind: Deployment', ['error spec.selector', 'error spec.template']],
+    ['a ReplicaSet without spec', 'kind: ReplicaSet', ['error spec.selector', 'error spec.template']],
+    ['a Pod without spec', 'kind: Pod', ['error spec.containers']],
     ['a Gateway without servers', gateway(), ['error spec.servers']],
     ['HTTPS without tls', gateway(server('name: x')), ['error spec.servers[0].tls']],
     [

@@ -13,6 +13,7 @@ import { validateEndpointSlice, validateEndpoints, validateService } from './ser
 import { validateServiceEntry, validateWorkloadEntry } from './service-entry.ts';
 import { checkLabels } from './syntax.ts';
 import { validateVirtualService } from './virtual-service.ts';
+import { validatePod, validateReplicated } from './workload.ts';
 
 type Checks = { [Name in KindName]?: (object: Kinds[Name], now: Date) => Finding[] };
 
@@ -34,6 +35,9 @@ type Check = (object: ResourceObject, now: Date) => Finding[];
 const BY_ID = new Map<string, Check>([
   ...Object.entries(CHECKS).map(([name, check]) => [KIND_IDS[name as KindName], check as Check] as const),
   [kindId('install.istio.io', 'IstioOperator'), validateIstioOperator],
+  [KIND_IDS.Deployment, validateReplicated],
+  [kindId('apps', 'ReplicaSet'), validateReplicated],
+  [KIND_IDS.Pod, validatePod],
 ]);
 
 /**
