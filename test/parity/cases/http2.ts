@@ -1,16 +1,10 @@
 // HTTP/2 between client and gateway, by prior knowledge and by ALPN: what requests of HTTP/1.1 ask in http1.ts, routing.ts and their like.
 
+import { all, gateway, virtualService } from '../objects.ts';
 import { answer, chunked, get, type Headers, post, type Row, request } from '../row.ts';
 import { section } from '../section.ts';
 
-const ROUTES = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: routes, namespace: default }
-spec:
-  hosts: [shop.example]
-  gateways: [gateway]
-  http:
+const ROUTES = virtualService(`  http:
     - match: [{ uri: { exact: /teapot } }]
       directResponse: { status: 418, body: { string: "short and stout\\n" } }
     - match: [{ uri: { exact: /empty } }]
@@ -32,7 +26,7 @@ spec:
     - match: [{ uri: { exact: /slow } }]
       timeout: 0.2s
       route: [{ destination: { host: a } }]
-    - route: [{ destination: { host: a } }]`;
+    - route: [{ destination: { host: a } }]`);
 
 const CHUNKED: Headers = { 'Transfer-Encoding': 'chunked' };
 const RESPONSE = 'HTTP/1.1 200 OK\r\n';
@@ -132,47 +126,38 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-const GATEWAY = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - { port: { number: 443, name: https, protocol: HTTPS }, hosts: ["*"], tls: { mode: SIMPLE, credentialName: shop } }
----
-apiVersion: v1
+const GATEWAY = all(
+  gateway(
+    '{ port: { number: 443, name: https, protocol: HTTPS }, hosts: ["*"], tls: { mode: SIMPLE, credentialName: shop } }',
+  ),
+  `apiVersion: v1
 kind: Secret
 metadata: { name: shop, namespace: istio-system }
 type: Opaque
-data: { tls.crt: "{{certificate shop.example}}", tls.key: "{{key shop.example}}" }`;
+data: { tls.crt: "{{certificate shop.example}}", tls.key: "{{key shop.example}}" }`,
+);
 
-const TO_HTTPS = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: gateway, namespace: default }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - { port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"], tls: { httpsRedirect: true } }`;
+const TO_HTTPS = gateway(
+  '{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"], tls: { httpsRedirect: true } }',
+);
 
 section(import.meta.url, [
   { name: 'prior knowledge', yaml: ROUTES, rows: ROWS.map((row) => ({ ...row, http2: true })) },
   {
     name: 'ALPN',
-    yaml: `${GATEWAY}\n---\n${ROUTES}`,
+    yaml: all(GATEWAY, ROUTES),
     rows: ROWS.map((row) => ({ ...row, http2: true, to: 8443, tls: { servername: 'shop.example', alpn: ['h2'] } })),
   },
   {
     name: 'httpsRedirect',
-    yaml: `${TO_HTTPS}\n---\n${ROUTES}`,
+    yaml: all(TO_HTTPS, ROUTES),
     rows: [
       { name: 'who says https in plain text is sent there', send: get('https://shop.example/path'), gives: '301' },
     ].map((row) => ({ ...row, http2: true as const })),
   },
   {
     name: 'the scheme of a target in absolute form over TLS and HTTP/1.1',
-    yaml: `${GATEWAY}\n---\n${ROUTES}`,
+    yaml: all(GATEWAY, ROUTES),
     rows: ['http', 'https'].map((scheme) => ({
       name: scheme,
       ...{ to: 8443, tls: { servername: 'shop.example' } },
