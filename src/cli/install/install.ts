@@ -7,14 +7,15 @@ import {
   OWNING_RESOURCE,
   OWNING_RESOURCE_NAMESPACE,
 } from '../../workloads/install/manifest.ts';
-import { limenHome, readInstance } from '../instance.ts';
+import { limenHome } from '../instance.ts';
 import { ApiClient, ApiRefusal } from '../kubernetes/client.ts';
 import { readConfiguration } from './configuration.ts';
 import { confirm } from './confirm.ts';
 import { getIfThere, pathOfObject } from './objects.ts';
 import type { InstallOptions } from './options.ts';
-import { endWaiting, type InstallIo, joined, painter, printPorts, printProblems, printWaiting } from './print.ts';
-import { type GatewayName, waitForGateways } from './readiness.ts';
+import { type InstallIo, joined, painter, printPorts, printProblems } from './print.ts';
+import type { GatewayName } from './readiness.ts';
+import { waitVisibly } from './waiting.ts';
 
 /** Who the fields belong to that are installed. */
 const FIELD_MANAGER = 'limen';
@@ -62,14 +63,7 @@ export async function install(options: InstallOptions, io: InstallIo): Promise<n
   if (held.length > 0) return 1;
 
   const gateways = gatewaysOf(manifest);
-  const { notReady, proxies } = await waitForGateways(
-    client,
-    gateways,
-    () => readInstance(home).proxies,
-    options.readinessTimeout,
-    (waiting) => printWaiting(waiting, io),
-  );
-  endWaiting(io);
+  const { notReady, proxies } = await waitVisibly(client, gateways, home, options.readinessTimeout, io);
   if (notReady.length > 0) {
     io.stdout(
       `${red('✘')} Ingress gateways encountered an error: not ready after ${options.readinessTimeout / 1000} s\n`,

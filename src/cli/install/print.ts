@@ -27,20 +27,6 @@ export function printProblems(problems: readonly Problem[], io: InstallIo): void
   for (const problem of problems) io.stderr(`${formatProblem(problem, { color: io.color })}\n`);
 }
 
-/** A line on a terminal that what is printed next takes the place of. */
-export function printWaiting(gateways: readonly GatewayName[], io: InstallIo): void {
-  if (!io.color) return;
-  const names = gateways.map(({ namespace, name }) => `Deployment/${namespace}/${name}`).join(', ');
-  io.stderr(`\r\u001b[K${`- Waiting for ${names}`.slice(0, WIDTH)}`);
-}
-
-/** One that is wider than the terminal could not be taken back. */
-const WIDTH = 79;
-
-export function endWaiting(io: InstallIo): void {
-  if (io.color) io.stderr('\r\u001b[K');
-}
-
 /** Where gateways are reached. */
 export function printPorts(gateways: readonly GatewayName[], proxies: readonly InstanceProxy[], io: InstallIo): void {
   const { dim } = painter(io.colorOut);

@@ -3,15 +3,15 @@
 import { FILE_MANAGER } from '../../resources/managed-fields/file-objects.ts';
 import { describeKey, keyOf, type ResourceObject } from '../../resources/object.ts';
 import { type Manifest, manifestOf } from '../../workloads/install/manifest.ts';
-import { limenHome, readInstance } from '../instance.ts';
+import { limenHome } from '../instance.ts';
 import { ApiClient } from '../kubernetes/client.ts';
 import { readConfiguration } from './configuration.ts';
 import { confirm } from './confirm.ts';
 import { gatewaysOf } from './install.ts';
 import { getIfThere, type Named, pathOfObject } from './objects.ts';
 import type { UninstallOptions } from './options.ts';
-import { endWaiting, type InstallIo, painter, printPorts, printProblems, printWaiting } from './print.ts';
-import { waitForGateways } from './readiness.ts';
+import { type InstallIo, painter, printPorts, printProblems } from './print.ts';
+import { waitVisibly } from './waiting.ts';
 
 const OPERATORS = '/apis/install.istio.io/v1alpha1/istiooperators';
 const BACKGROUND = { type: 'application/json', text: '{"propagationPolicy":"Background"}' };
@@ -56,14 +56,7 @@ export async function uninstall(options: UninstallOptions, io: InstallIo): Promi
   }
   const { green } = painter(io.colorOut);
   const gateways = gatewaysOf({ ...(manifests[0] as Manifest), objects: left });
-  const { notReady, proxies } = await waitForGateways(
-    client,
-    gateways,
-    () => readInstance(home).proxies,
-    options.readinessTimeout,
-    (waiting) => printWaiting(waiting, io),
-  );
-  endWaiting(io);
+  const { notReady, proxies } = await waitVisibly(client, gateways, home, options.readinessTimeout, io);
   for (const { namespace, name, reason } of notReady)
     io.stderr(`warning: Deployment/${namespace}/${name} is not ready: ${reason}\n`);
   io.stdout(`${green('✔')} Uninstall complete\n`);
