@@ -13,14 +13,14 @@ export interface ParseError {
 const badRequest = (details: string): ParseError => ({ status: 400, details });
 
 export const CODEC_ERROR = badRequest('http1.codec_error');
-export const INVALID_CHARACTERS = badRequest('http1.invalid_characters');
+const INVALID_CHARACTERS = badRequest('http1.invalid_characters');
 export const INVALID_URL = badRequest('http1.invalid_url');
 export const INVALID_AUTHORITY = badRequest('http.invalid_authority');
 export const BODY_DISALLOWED = badRequest('http1.body_disallowed');
-export const LENGTH_AND_CHUNKED = badRequest('http1.content_length_and_chunked_not_allowed');
+const LENGTH_AND_CHUNKED = badRequest('http1.content_length_and_chunked_not_allowed');
 export const INVALID_TRANSFER_ENCODING: ParseError = { status: 501, details: 'http1.invalid_transfer_encoding' };
 export const HEADERS_TOO_LARGE: ParseError = { status: 431, details: 'http1.headers_too_large' };
-export const TOO_MANY_HEADERS: ParseError = { status: 431, details: 'http1.too_many_headers' };
+const TOO_MANY_HEADERS: ParseError = { status: 431, details: 'http1.too_many_headers' };
 export const LOW_VERSION: ParseError = { status: 426, details: 'low_version' };
 export const HTTPS_URL_ON_PLAINTEXT: ParseError = {
   status: 403,

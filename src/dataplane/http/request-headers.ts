@@ -89,7 +89,7 @@ export function mutateRequestHeaders(
 }
 
 /** The address `hops` places from the right of x-forwarded-for; undefined where there is none or it is no address. */
-export function addressFromForwardedFor(value: string | undefined, hops: number): string | undefined {
+function addressFromForwardedFor(value: string | undefined, hops: number): string | undefined {
   if (value === undefined) return undefined;
   const addresses = value.split(',');
   const address = addresses[addresses.length - 1 - hops]?.trim();

@@ -5,7 +5,7 @@ import type { ResourceObject } from '../../resources/object.ts';
 import type { Deployment, Service, ServiceSpec } from '../../resources/types.ts';
 
 /** What a gateway that names none is called. */
-export const INGRESS_GATEWAY = 'istio-ingressgateway';
+const INGRESS_GATEWAY = 'istio-ingressgateway';
 /** Where Istio is installed, and what belongs to the whole mesh is. */
 export const ROOT_NAMESPACE = 'istio-system';
 /** The port of Prometheus, which no Service leads to. */
